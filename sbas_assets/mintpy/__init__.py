@@ -1,0 +1,1 @@
+"""Running MintPy's own steps on a frame's workspace, and its template."""

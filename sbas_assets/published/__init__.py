@@ -1,0 +1,1 @@
+"""Zarr copies of the products, their pointers, and pictures."""

@@ -1,0 +1,1 @@
+"""Block-wise SBAS numerics. No Dagster here."""
