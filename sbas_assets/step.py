@@ -1,0 +1,153 @@
+"""What an asset is made of: the frame, the run, and the step that computes it.
+
+Plain types without behaviour; deciding whether a step runs, and publishing what it made, is transaction.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from sbas_assets.frames import FrameConfig
+from sbas_assets.mintpy.template import Template
+from sbas_assets.provenance import Digests, Record, travelling_facts
+from sbas_assets.workspace import Settings, Workspace
+
+Tell = Callable[[str], None]
+How = Literal["made", "remade", "reused", "passed-through"]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame with its configuration read and checked."""
+
+    key: str
+    config: FrameConfig
+    template: Template
+    settings: Settings
+
+    @property
+    def workspace(self) -> Workspace:
+        """The frame's work folder."""
+        return self.settings.workspace(self.key)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is common to the steps of one run.
+
+    Parameters
+    ----------
+    run_id : str
+        Dagster's id of the run; goes into the provenance.
+    tell : callable
+        Takes one line of progress.
+    echo : bool
+        Whether what MintPy prints also goes to standard output.
+    """
+
+    run_id: str
+    tell: Tell
+    echo: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a step's functions get: the frame, the upstream records, and a folder to work in."""
+
+    frame: Frame
+    run: Run
+    step: Step
+    inputs: Mapping[str, Record]
+    folder: Path
+    digests: Digests
+
+    @property
+    def template(self) -> Template:
+        """The frame's resolved MintPy template."""
+        return self.frame.template
+
+    @property
+    def workspace(self) -> Workspace:
+        """The frame's work folder."""
+        return self.frame.workspace
+
+    @property
+    def log(self) -> Path:
+        """Where MintPy's output goes."""
+        return self.workspace.log(self.step.name)
+
+    def facts(self, own: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What the upstream products are known to be made from, with `own` added."""
+        return travelling_facts(self.inputs, own or {})
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a step gives back.
+
+    Parameters
+    ----------
+    outputs : mapping
+        Finished files in the staging folder by their final path relative to the work folder.
+    metrics : mapping
+        Numbers for the UI, with the unit in the key.
+    facts : mapping
+        What travels with this product and all that is made from it.
+    picture : bytes, optional
+        A small PNG.
+    """
+
+    outputs: Mapping[str, Path] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    picture: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One asset: what decides its content and how it is made.
+
+    Parameters
+    ----------
+    name : str
+        Asset key.
+    upstream : tuple of str
+        Assets whose files or facts it reads.
+    options : tuple of str
+        Template keys it reads; a trailing dot means all keys below.
+    make : callable
+        Computes the product.
+    parts : mapping
+        Upstream assets of which only a named part matters, such as the geometry of the stack.
+    code_version : str
+        Changed when the numbers change.
+    off : callable
+        Returns why the frame's template turns the step off, or None.
+    state : callable
+        What else decides the content; asked before and after the step.
+    damaged : callable
+        Faults of what the step keeps outside the work folder.
+    """
+
+    name: str
+    upstream: tuple[str, ...]
+    options: tuple[str, ...]
+    make: Callable[[Job], Made]
+    parts: Mapping[str, str] = field(default_factory=dict)
+    code_version: str = "1"
+    off: Callable[[Template], str | None] = lambda _: None
+    state: Callable[[Job], Mapping[str, str]] = lambda _: {}
+    damaged: Callable[[Job, Record], list[str]] = lambda _job, _record: []
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A step's record, and what was done to have it."""
+
+    record: Record
+    how: How
+    why: str
+    seconds: float

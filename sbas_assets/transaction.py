@@ -1,0 +1,217 @@
+"""Making one asset of one frame: reuse what is right, or remake it whole.
+
+`execute` decides whether a step is needed, runs it in a staging folder, and publishes files and record so that a
+killed run leaves nothing that looks finished. No Dagster here; no numerics either.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from sbas_assets.errors import InputError
+from sbas_assets.mintpy.stamp import stamp
+from sbas_assets.provenance import (
+    Digests,
+    Identity,
+    Output,
+    Produced,
+    Record,
+    data_version,
+    identities,
+    read_record,
+    write_record,
+)
+from sbas_assets.step import Frame, How, Job, Made, Outcome, Run, Step
+from sbas_assets.workspace import move_into_place
+
+
+def execute(step: Step, frame: Frame, run: Run) -> Outcome:
+    """Bring one asset of a frame up to date. The caller holds the frame's lock.
+
+    Raises
+    ------
+    InputError
+        `upstream-missing`, `upstream-damaged`, and what the step itself raises.
+    """
+    began = time.monotonic()
+    digests = Digests(frame.workspace.digests)
+    try:
+        inputs = {name: _upstream(name, step, frame, digests) for name in step.upstream}
+        with frame.workspace.staging(step.name) as folder:
+            job = Job(frame, run, step, inputs, folder, digests)
+            record, how, why = _bring_up_to_date(job)
+    finally:
+        digests.save()
+    return Outcome(record, how, why, time.monotonic() - began)
+
+
+def _upstream(name: str, step: Step, frame: Frame, digests: Digests) -> Record:
+    mend = f"materialize {name} first, or the whole frame"
+    record = read_record(frame.workspace, name)
+    if record is None:
+        raise InputError(
+            "upstream-missing", f"{step.name} needs {name}, which was never made", mend=mend, frame=frame.key
+        )
+    faults = digests.damaged(frame.workspace, record)
+    if faults:
+        raise InputError(
+            "upstream-damaged",
+            f"{step.name} needs {name}, but {'; '.join(faults)}",
+            mend=mend,
+            frame=frame.key,
+        )
+    return record
+
+
+def _bring_up_to_date(job: Job) -> tuple[Record, How, str]:
+    old = read_record(job.workspace, job.step.name)
+    reason = job.step.off(job.template)
+    if reason is not None:
+        return _pass_through(job, old, reason)
+    why = _why_make(job, old)
+    if old is not None and why is None:
+        return old, "reused", "same inputs and options, files intact"
+    record = _make(job, old)
+    # the same version again means that only its files had gone or changed
+    again = old is not None and old.data_version == record.data_version
+    return record, "remade" if again else "made", why or ""
+
+
+def _why_make(job: Job, old: Record | None) -> str | None:
+    if old is None or old.status == "passed-through":
+        return "not made before"
+    version = _version(job)
+    if old.data_version != version:
+        return _what_changed(job, old)
+    faults = job.digests.damaged(job.workspace, old) + job.step.damaged(job, old)
+    return "; ".join(faults) or None
+
+
+def _what_changed(job: Job, old: Record) -> str:
+    now = job.template.subset(job.step.options)
+    changed = [f"{key} = {now[key]}" for key in now if old.options.get(key) != now[key]]
+    changed += [f"new {name}" for name, new in _upstream_versions(job).items() if old.upstream.get(name) != new]
+    if old.code_version != job.step.code_version:
+        changed.append(f"code version {job.step.code_version}")
+    return ", ".join(changed) or "its inputs changed"
+
+
+def _upstream_versions(job: Job) -> dict[str, str]:
+    parts = job.step.parts
+    return {
+        name: record.parts[parts[name]] if name in parts else record.data_version for name, record in job.inputs.items()
+    }
+
+
+def _version(job: Job) -> str:
+    options = job.template.subset(job.step.options)
+    return data_version(job.step.code_version, options, _upstream_versions(job), job.step.state(job))
+
+
+def _pass_through(job: Job, old: Record | None, reason: str) -> tuple[Record, How, str]:
+    version = _version(job)
+    if old is not None and old.status == "passed-through" and old.data_version == version:
+        return old, "reused", reason
+    record = _record(job, version, Produced.now(job.run.run_id)).model_copy(
+        update={"status": "passed-through", "reason": reason, "facts": job.facts(_options_fact(job))}
+    )
+    write_record(job.workspace, record)
+    _remove_abandoned(job, old, record)
+    return record, "passed-through", reason
+
+
+def _record(job: Job, version: str, produced: Produced) -> Record:
+    return Record(
+        asset=job.step.name,
+        data_version=version,
+        code_version=job.step.code_version,
+        options=job.template.subset(job.step.options),
+        upstream=_upstream_versions(job),
+        state=dict(job.step.state(job)),
+        produced=produced,
+    )
+
+
+def _make(job: Job, old: Record | None) -> Record:
+    before = _input_files(job)
+    made = job.step.make(job)
+    _prove_untouched(job, before)
+    version = _version(job)
+    first = old.produced if old is not None and old.data_version == version else Produced.now(job.run.run_id)
+    facts = job.facts({**made.facts, **_options_fact(job)})
+    record = _record(job, version, first).model_copy(
+        update={"metrics": dict(made.metrics), "facts": facts, "picture": _picture_name(job, made)}
+    )
+    return _publish(job, made, record, old)
+
+
+def _options_fact(job: Job) -> dict[str, Any]:
+    """The options that decided this product; those of its upstream are merged in as the facts travel."""
+    return {"template": job.template.subset(job.step.options)}
+
+
+def _picture_name(job: Job, made: Made) -> str | None:
+    return f"pic/{job.step.name}.png" if made.picture else None
+
+
+def _input_files(job: Job) -> dict[Path, Identity]:
+    paths = [job.workspace.root / out.path for record in job.inputs.values() for out in record.outputs]
+    return identities(paths)
+
+
+def _prove_untouched(job: Job, before: dict[Path, Identity]) -> None:
+    """An asset never changes a file of another: a step that did is a defect, found at once."""
+    after = identities(list(before))
+    touched = [path.name for path in before if after.get(path) != before[path]]
+    if touched:
+        raise RuntimeError(f"{job.step.name} changed files of its upstream assets: {', '.join(touched)}")
+
+
+def _publish(job: Job, made: Made, record: Record, old: Record | None) -> Record:
+    provenance = product_provenance(job.frame, record)
+    files = dict(made.outputs)
+    if made.picture is not None and record.picture is not None:
+        files[record.picture] = job.folder / "picture.png"
+        files[record.picture].write_bytes(made.picture)
+    for name, file in files.items():
+        stamp(file, name, provenance)
+    # from here to the new record nothing vouches for the files, so a kill in between leads to a remake
+    job.workspace.record(job.step.name).unlink(missing_ok=True)
+    outputs = []
+    for name, file in sorted(files.items()):
+        target = job.workspace.root / name
+        move_into_place(file, target)
+        digest = job.digests.of(target)
+        outputs.append(Output(path=name, size=digest.size, sha256=digest.sha256))
+    record = record.model_copy(update={"outputs": tuple(outputs)})
+    write_record(job.workspace, record)
+    _remove_abandoned(job, old, record)
+    return record
+
+
+def _remove_abandoned(job: Job, old: Record | None, new: Record) -> None:
+    """Remove what the asset's last version made and this one does not."""
+    kept = {out.path for out in new.outputs}
+    for out in old.outputs if old else ():
+        if out.path not in kept:
+            (job.workspace.root / out.path).unlink(missing_ok=True)
+
+
+def product_provenance(frame: Frame, record: Record) -> dict[str, Any]:
+    """What a product says about itself, in its HDF5 attributes and in its Zarr copy.
+
+    Only `produced` (run id, time) differs between two runs that make the same thing.
+    """
+    return {
+        "frame": frame.key,
+        "track": frame.config.track,
+        "direction": frame.config.direction,
+        "asset": record.asset,
+        "data_version": record.data_version,
+        "code_version": record.code_version,
+        "upstream": record.upstream,
+        "produced": record.produced.model_dump(),
+        **record.facts,
+    }
