@@ -1,1 +1,4 @@
-"""Reading an ISCE2 topsStack folder without ISCE2: products, orbits, baselines, rasters, preflight. No Dagster here."""
+"""Reading an ISCE2 topsStack folder without ISCE2: products, orbits, baselines, rasters, preflight.
+
+Nothing of Dagster here, and nothing that changes a file of the stack.
+"""
