@@ -1,0 +1,126 @@
+"""Where the pixels of a MintPy file are: coordinates, grid mapping and transform.
+
+MintPy's ``Y_FIRST`` and ``X_FIRST`` are the outer, upper-left CORNER of the upper-left pixel: `save_gdal.py` hands
+them to GDAL unchanged, and `coordinate.yx2lalo` adds half a step to reach a pixel's center. Coordinates published
+here are cell centers. Does not belong here: the products' arrays, and finding a place in a product (`place`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from sbas_assets.errors import InputError
+
+GRID_MAPPING = "spatial_ref"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A regular grid in map coordinates.
+
+    Parameters
+    ----------
+    crs : pyproj.CRS
+        Geographic (degrees) or projected (metres).
+    y_first, x_first : float
+        Outer corner of the first pixel, in the CRS' unit.
+    y_step, x_step : float
+        Step from row to row (negative: north up) and from column to column.
+    length, width : int
+        Rows and columns.
+    """
+
+    crs: CRS
+    y_first: float
+    x_first: float
+    y_step: float
+    x_step: float
+    length: int
+    width: int
+
+    def coordinates(self) -> dict[str, xr.Variable]:
+        """Return `y` (length,) and `x` (width,) float64 cell centers, and the scalar grid mapping."""
+        y = self.y_first + self.y_step * (np.arange(self.length, dtype=np.float64) + 0.5)
+        x = self.x_first + self.x_step * (np.arange(self.width, dtype=np.float64) + 0.5)
+        attrs = self._axis_attrs()
+        return {
+            "y": xr.Variable("y", y, attrs["y"]),
+            "x": xr.Variable("x", x, attrs["x"]),
+            GRID_MAPPING: xr.Variable((), np.int64(0), self._mapping_attrs()),
+        }
+
+    def _axis_attrs(self) -> dict[str, dict[str, str]]:
+        if self.crs.is_geographic:
+            return {
+                "y": _axis("Y", "latitude", "degrees_north"),
+                "x": _axis("X", "longitude", "degrees_east"),
+            }
+        return {
+            "y": _axis("Y", "projection_y_coordinate", "m"),
+            "x": _axis("X", "projection_x_coordinate", "m"),
+        }
+
+    def _mapping_attrs(self) -> dict[str, object]:
+        # GDAL's order, which is what GeoTransform means: x corner, x step, 0, y corner, 0, y step.
+        transform = (self.x_first, self.x_step, 0.0, self.y_first, 0.0, self.y_step)
+        wkt = self.crs.to_wkt()
+        return {**self.crs.to_cf(), "crs_wkt": wkt, "GeoTransform": " ".join(map(repr, transform))}
+
+
+def _axis(axis: str, standard_name: str, units: str) -> dict[str, str]:
+    long_name = f"{standard_name.replace('_', ' ')} of the pixel's center"
+    return {"axis": axis, "standard_name": standard_name, "long_name": long_name, "units": units}
+
+
+def grid_of(attributes: Mapping[str, str], shape: tuple[int, int]) -> Grid | None:
+    """Return the grid of a MintPy file, or None when the file is in radar coordinates.
+
+    Parameters
+    ----------
+    attributes : mapping of str
+        Root attributes of the HDF5 file.
+    shape : tuple of int
+        (length, width).
+
+    Raises
+    ------
+    InputError
+        ``product-source-invalid``: the corner or the step is not a number, or the CRS is unknown.
+    """
+    if "Y_FIRST" not in attributes:
+        return None
+    try:
+        y_first, x_first = float(attributes["Y_FIRST"]), float(attributes["X_FIRST"])
+        y_step, x_step = float(attributes["Y_STEP"]), float(attributes["X_STEP"])
+        return Grid(crs_of(attributes), y_first, x_first, y_step, x_step, *shape)
+    except (KeyError, ValueError, CRSError) as error:
+        raise InputError(
+            "product-source-invalid",
+            f"its map coordinates cannot be read: {error}",
+            mend="geocode the product again with MintPy's geocode.py",
+        ) from error
+
+
+def crs_of(attributes: Mapping[str, str]) -> CRS:
+    """Return the CRS as MintPy's save_gdal.py decides it: ``EPSG``, else ``UTM_ZONE``, else EPSG:4326."""
+    if attributes.get("EPSG"):
+        return CRS.from_epsg(int(attributes["EPSG"]))
+    if zone := attributes.get("UTM_ZONE"):
+        south = zone[-1].upper() == "S"
+        return CRS.from_epsg((32700 if south else 32600) + int(zone[:-1]))
+    return CRS.from_epsg(4326)
+
+
+def radar_coordinates(shape: tuple[int, int]) -> dict[str, xr.Variable]:
+    """Return pixel indices `y` (azimuth line) and `x` (range pixel), int64, for a product that is not geocoded."""
+    names = ("azimuth line, from 0 at the first of this product", "range pixel, from 0 at the nearest range")
+    return {
+        dim: xr.Variable(dim, np.arange(size, dtype=np.int64), {"long_name": name, "units": "1"})
+        for dim, size, name in zip(("y", "x"), shape, names, strict=True)
+    }

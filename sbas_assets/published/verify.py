@@ -1,0 +1,132 @@
+"""Checking a published product: against its manifest, and number by number against MintPy's file.
+
+Belongs here: finding out that something is wrong, and saying what. Does not belong here: mending it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import product as cartesian
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from sbas_assets.errors import OutsideError
+from sbas_assets.published.cf_dataset import BLOCK_BYTES, block_shape, time_axis
+from sbas_assets.published.manifest import chunk_problems, decode_manifest, manifest_problems
+from sbas_assets.published.mintpy_file import BlockReader, MintPyFile, open_mintpy
+from sbas_assets.published.pointer import Pointer, read_pointer
+from sbas_assets.published.store import MANIFEST, Store, open_store, store_faults
+from sbas_assets.published.variables import describe_dataset
+
+
+def verify_product(
+    store_url: str,
+    frame: str,
+    product: str,
+    source: Path | None = None,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+) -> list[str]:
+    """Check that a product's latest version is whole, and equal to MintPy's file.
+
+    Parameters
+    ----------
+    store_url : str
+        Folder or fsspec URL.
+    frame, product : str
+        What to check.
+    source : Path, optional
+        The HDF5 file that it was made from: every dataset is compared exactly, NaN being equal to NaN.
+    storage_options : mapping, optional
+        Given to fsspec.
+
+    Returns
+    -------
+    list of str
+        What is wrong, in words; empty when nothing is.
+
+    Raises
+    ------
+    InputError, OutsideError
+        A fault of the store, as in `store.store_faults`; ``product-source-missing`` or
+        ``product-source-invalid`` for the source.
+    """
+    store = open_store(store_url, storage_options)
+    with store_faults(store_url):
+        try:
+            pointer = read_pointer(store, frame, product)
+        except OutsideError as error:
+            return [str(error)]
+        if pointer is None:
+            return [f"{product} of frame {frame} is not published in {store_url}"]
+        problems = _stored_problems(store, pointer)
+    # Damaged chunks cannot be decoded, so there is nothing to compare.
+    if problems or source is None:
+        return problems
+    with open_mintpy(source) as file, store_faults(store_url):
+        return _value_problems(store, pointer, file)
+
+
+def _stored_problems(store: Store, pointer: Pointer) -> list[str]:
+    folder = store.path(pointer.folder)
+    data = store.read(f"{folder}/{MANIFEST}")
+    if data is None:
+        return [f"{pointer.folder}/{MANIFEST} is missing"]
+    try:
+        manifest = decode_manifest(data)
+    except ValueError as error:
+        return [f"{pointer.folder}/{MANIFEST} cannot be read: {error}"]
+    problems = manifest_problems(store, folder, manifest) + chunk_problems(manifest, pointer.arrays)
+    if manifest.sha256 != pointer.sha256:
+        problems.append(f"{pointer.folder}/{MANIFEST} is not the one that the pointer names")
+    return problems
+
+
+def _value_problems(store: Store, pointer: Pointer, file: MintPyFile) -> list[str]:
+    target = store.zarr(store.path(pointer.path), read_only=True)
+    problems = []
+    with xr.open_zarr(target, consolidated=True, chunks=None, decode_coords="all") as published:
+        if file.dates and not _same_dates(published, file):
+            problems.append(f"the dates are not those of {file.path.name}")
+        for dataset, reader in file.datasets.items():
+            name = describe_dataset(pointer.product, dataset, file.dims(dataset)).name
+            problem = _difference(published, name, reader)
+            if problem:
+                problems.append(f"{name} {problem} dataset {dataset} of {file.path.name}")
+    return problems
+
+
+def _same_dates(published: xr.Dataset, file: MintPyFile) -> bool:
+    dates = time_axis(file).to_numpy()
+    return "time" in published and bool(np.array_equal(published["time"].to_numpy(), dates))
+
+
+def _difference(published: xr.Dataset, name: str, reader: BlockReader) -> str | None:
+    """Return how a published array differs from its HDF5 dataset, or None."""
+    if name not in published:
+        return "is missing, unlike"
+    array = published[name]
+    if (array.shape, array.dtype) != (reader.shape, reader.dtype):
+        return f"is {array.dtype}{array.shape}, unlike"
+    wrong = sum(_count_wrong(array[block].to_numpy(), reader[block]) for block in _blocks(array))
+    return f"differs in {wrong} of {array.size} values from" if wrong else None
+
+
+def _blocks(array: xr.DataArray) -> Iterator[tuple[slice, ...]]:
+    """Yield slices that cover an array in blocks of whole chunks."""
+    chunks = array.encoding["chunks"]
+    block = block_shape(array.shape, chunks, array.dtype.itemsize, BLOCK_BYTES)
+    starts = (range(0, size, step) for size, step in zip(array.shape, block, strict=True))
+    for corner in cartesian(*starts):
+        yield tuple(slice(start, start + step) for start, step in zip(corner, block, strict=True))
+
+
+def _count_wrong(left: NDArray[Any], right: NDArray[Any]) -> int:
+    different = left != right
+    if left.dtype.kind == "f":
+        different &= ~(np.isnan(left) & np.isnan(right))
+    return int(np.count_nonzero(different))
