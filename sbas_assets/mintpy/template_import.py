@@ -87,10 +87,18 @@ def _resolved(key: str, value: str, folder: Path) -> str:
     if option is None or value.lower() in _NO_PATH or Path(value).is_absolute():
         return value
     kind = option.rule.kind
-    # A bare name such as maskTempCoh.h5 is one of MintPy's own products and stays a name.
-    if kind == "path" or (kind == "file" and value.startswith(("./", "../"))):
+    if kind == "path" or (kind == "file" and (value.startswith(("./", "../")) or _is_users(value, folder))):
         return _join(folder, value)
     return value
+
+
+def _is_users(name: str, folder: Path) -> bool:
+    """Tell a mask that the user drew from a name such as maskTempCoh.h5, which MintPy makes again in its own folder.
+
+    MintPy works on without a mask that it does not find, so a name left behind would change the result silently.
+    """
+    made_by_mintpy = {option.auto for option in known_options().values()}
+    return name not in made_by_mintpy and (folder / name).is_file()
 
 
 def _join(folder: Path, value: str) -> str:

@@ -163,9 +163,7 @@ def _judge_value(option: Option, value: str) -> str | Mistake:
     spelled = rule.read(value)
     if spelled is None:
         near = get_close_matches(value.lower(), rule.words, 1)
-        mend = (
-            f"did you mean {near[0]}?" if near else f"correct it, or leave it out for MintPy's {option.auto or 'own'}"
-        )
+        mend = f"did you mean {near[0]}?" if near else f"correct it, or leave it out (MintPy: {option.auto or 'auto'})"
         return _bad_value(option.key, value, f"is not {rule.says}", mend)
     return _unsupported(option.key, spelled) or spelled
 
