@@ -76,13 +76,13 @@ class Template:
     def raw(self) -> dict[str, str]:
         """Every option as a string, `auto` replaced; what a data version is made of.
 
-        Spaces between the numbers of a list are left out, so that they make no new version.
+        Spaces and brackets in lists of numbers are left out, as MintPy does, so that they make no new version.
         """
         known = known_options()
         values = self._values()
         values["mintpy.geocode"] = "yes" if self._needs_geocode() else values["mintpy.geocode"]
         lists = {key for key, option in known.items() if option.rule.kind == "value"}
-        return {key: re.sub(r"\s+", "", value) if key in lists else value for key, value in values.items()}
+        return {key: re.sub(r"[\s\[\]]+", "", value) if key in lists else value for key, value in values.items()}
 
     @cached_property
     def resolved(self) -> dict[str, str | bool | None]:

@@ -129,7 +129,7 @@ def test_another_spelling_of_the_same_value_gives_the_same_data_version() -> Non
         "mintpy.plot": "no",
         "mintpy.geocode": "yes",
     }
-    loose = {"mintpy.reference.yx": "9, 8", "mintpy.deramp": "Linear-Range", "mintpy.plot": "Off"}
+    loose = {"mintpy.reference.yx": "[9, 8]", "mintpy.deramp": "Linear-Range", "mintpy.plot": "Off"}
     assert Template.from_options(plain).raw == Template.from_options(loose).raw
 
 
