@@ -77,7 +77,7 @@ class SimulationConfig(BaseModel):
     track: int = Field(71, ge=1, le=ORBITS_PER_CYCLE, description="Relative orbit (number).")
 
     mean_height: float = Field(1200, ge=0, le=5000, description="Mean terrain height above the ellipsoid (m).")
-    relief: float = Field(150, ge=0, le=2000, description="Standard deviation of the terrain height (m).")
+    relief: float = Field(250, ge=0, le=2000, description="Standard deviation of the terrain height (m).")
     peak_velocity: float = Field(
         -0.08, ge=-2, le=2, description="LOS velocity in the centre of the bowl (m/year, negative is away)."
     )
@@ -96,10 +96,13 @@ class SimulationConfig(BaseModel):
         0.0015, ge=0, le=0.1, description="Standard deviation of one acquisition's turbulent delay (m, LOS)."
     )
     stratified_sigma: float = Field(
-        0.005, ge=0, le=0.2, description="Standard deviation of the delay's slope with height (m LOS per km)."
+        0.01, ge=0, le=0.2, description="Standard deviation of the delay's slope with height (m LOS per km)."
     )
     decorrelation: float = Field(
-        0.15, ge=0, le=1, description="Share of the coherence that is lost with time (0: none, 1: all)."
+        0.15,
+        ge=0,
+        le=1,
+        description="Share of the coherence that is lost with time (0: none, and no phase noise; 1: all).",
     )
 
     river: bool = Field(True, description="Whether water without coherence splits the scene in two banks.")
