@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,13 @@ import numpy as np
 from sbas_assets.errors import InputError
 from sbas_assets.topsstack.xmlfiles import unreadable
 
-PAIR = re.compile(r"(\d{8})_(\d{8})")
+PAIR_NAME = re.compile(r"(\d{8})_(\d{8})")
 MEND = "run again the line of run_files/run_*_average_baseline that names {name}"
 
 
 def baseline_files(folder: Path) -> list[Path]:
     """List the baseline files of a `baselines/` folder whose names are dates, in order of name."""
-    return [path for path in sorted(folder.glob("*/*.txt")) if PAIR.fullmatch(path.stem)]
+    return [path for path in sorted(folder.glob("*/*.txt")) if PAIR_NAME.fullmatch(path.stem)]
 
 
 def read_swath_baselines(path: Path) -> list[float]:
@@ -65,7 +66,7 @@ def read_swath_baselines(path: Path) -> list[float]:
     return numbers
 
 
-def main_reference(files: list[Path]) -> str:
+def main_reference(files: Sequence[Path]) -> str:
     """Return the reference date of most files, the one that MintPy takes; the first by name on a tie."""
     return Counter(path.stem.split("_")[0] for path in files).most_common(1)[0][0]
 

@@ -1,7 +1,7 @@
 """What MintPy takes from the geometry images: size, looks, corners and the incidence angle at the centre.
 
-Belongs here: reading `merged/geom_reference` as MintPy `isce_utils.extract_geometry_metadata` does, block by block.
-Metadata of the sensor and the orbit are in metadata.py.
+Belongs here: reading `merged/geom_reference` as MintPy `isce_utils.extract_geometry_metadata` does, block
+by block. Metadata of the sensor and the orbit are in metadata.py.
 """
 
 from __future__ import annotations
@@ -97,8 +97,9 @@ def full_resolution_header(raster: Path) -> Path | None:
 def corner_rows(raster: Path, header: RasterHeader) -> tuple[int, int]:
     """Return the rows of latitude or longitude that MintPy takes its corners from.
 
-    Source: MintPy `isce_utils.extract_geometry_metadata.get_nonzero_row_number`: two rows inside the first and
-    the last row without a zero, as the merged swaths leave stair-steps of zeros at the top and the bottom.
+    Source: MintPy `isce_utils.extract_geometry_metadata.get_nonzero_row_number`: two rows inside the first
+    and the last row without a zero, as the merged swaths leave stair-steps of zeros at the top and the
+    bottom.
 
     Raises
     ------

@@ -108,9 +108,9 @@ def read_header(raster: str | Path) -> RasterHeader:
     if path is None:
         raise InputError(
             "header-missing",
-            "has no header (.xml) beside it",
+            "is missing: without its header an image cannot be read",
             mend=HEADER_MEND.format(path=raster.name),
-            path=raster,
+            path=raster.with_name(f"{raster.name}.xml"),
         )
     return read_header_file(path)
 

@@ -1,0 +1,125 @@
+"""Where a stack comes from: orbit files, ISCE2's version, times of sensing. For provenance, never for numbers.
+
+Belongs here: facts that are recorded with the products. A file that cannot be read makes a fact unknown, no
+error.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Literal, TypedDict
+
+from sbas_assets.errors import InputError
+from sbas_assets.topsstack.checks.reference import acquisition_dates
+from sbas_assets.topsstack.product import SwathProduct, read_product
+from sbas_assets.topsstack.rasters import read_header
+from sbas_assets.topsstack.tree import StackLayout, StackTree
+
+OrbitKind = Literal["POEORB", "RESORB", "annotation", "unknown"]
+
+
+class Orbit(TypedDict):
+    """Orbit of an acquisition: the EOF file's name, if it was one, and how precise it is."""
+
+    file: str | None
+    kind: OrbitKind
+
+
+def orbits(stack: StackLayout | str | Path) -> dict[str, Orbit]:
+    """Tell which orbit each acquisition was processed with.
+
+    Parameters
+    ----------
+    stack : StackLayout or path
+        The stack. Reads the first swath in `reference/` and in each `secondarys/DATE/`.
+
+    Returns
+    -------
+    dict
+        Date to the orbit, for the dates whose product is there.
+    """
+    layout = stack if isinstance(stack, StackLayout) else StackLayout(Path(stack))
+    found = {date: _orbit(path) for date, path in _secondaries(layout.stack).items()}
+    references = layout.find("meta")
+    if references:
+        found[reference_date(references[0])] = _orbit(references[0])
+    return dict(sorted(found.items()))
+
+
+def _secondaries(stack: Path) -> dict[str, Path]:
+    """Return the first swath product of each secondary date."""
+    found: dict[str, Path] = {}
+    for path in sorted(stack.absolute().glob("secondarys/*/IW*.xml")):
+        found.setdefault(path.parent.name, path)
+    return found
+
+
+def reference_date(xml: Path) -> str:
+    """Return the date of a reference product, or "unknown" if it cannot be read."""
+    try:
+        return max(acquisition_dates(read_product(xml)))
+    except InputError:
+        return "unknown"
+
+
+def _orbit(xml: Path) -> Orbit:
+    source = _orbit_source(xml)
+    if source is None:
+        return {"file": None, "kind": "unknown"}
+    if source.lower() in {"annotation", "header"}:
+        return {"file": None, "kind": "annotation"}
+    name = Path(source).name
+    kind: OrbitKind = "POEORB" if "POEORB" in name else "RESORB" if "RESORB" in name else "unknown"
+    return {"file": name, "kind": kind}
+
+
+def _orbit_source(xml: Path) -> str | None:
+    """Read up to the first orbit's source only: a product has thousands of state vectors after it."""
+    try:
+        for _, node in ET.iterparse(xml):  # noqa: S314 (as in xmlfiles.parse_xml)
+            if node.tag == "property" and node.get("name") == "orbit_source":
+                text = (node.findtext("value") or "").strip()
+                return text or None
+    except (OSError, ET.ParseError, ValueError):
+        return None
+    return None
+
+
+def isce_version(tree: StackTree) -> str | None:
+    """Return ISCE2's version as the first header says that names one, or None."""
+    for pair in tree.pairs:
+        for path in pair.files.values():
+            try:
+                version = read_header(path).isce_version
+            except InputError:
+                continue
+            if version:
+                return version
+    return None
+
+
+def sensing_times(product: SwathProduct) -> dict[str, str]:
+    """Return the times of a swath, UTC, ISO 8601 with microseconds.
+
+    Parameters
+    ----------
+    product : SwathProduct
+
+    Returns
+    -------
+    dict
+        `sensing_start`, `sensing_mid` (of the first burst, where MintPy's metadata are computed),
+        `sensing_stop` in zero-Doppler azimuth time; `burst_start_utc` and `burst_stop_utc` as sensed;
+        `ascending_node_time`.
+    """
+    first, last = product.bursts[0], product.bursts[-1]
+    times = {
+        "sensing_start": first.sensing_start,
+        "sensing_mid": first.sensing_mid,
+        "sensing_stop": last.sensing_stop,
+        "burst_start_utc": first.burst_start_utc,
+        "burst_stop_utc": last.burst_stop_utc,
+        "ascending_node_time": product.ascending_node_time,
+    }
+    return {name: f"{time.isoformat(timespec='microseconds')}Z" for name, time in times.items()}
