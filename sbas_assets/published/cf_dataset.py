@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import dask.array as da
@@ -77,7 +76,7 @@ def build_dataset(file: MintPyFile, product: str, geometry: MintPyFile | None, m
         or the geometry has another shape.
     """
     _check_primary(file, primary_variable(product))
-    grid = grid_of(file.attributes, file.shape)
+    grid = grid_of(file.attributes, file.shape, file.path)
     coords = radar_coordinates(file.shape) if grid is None else grid.coordinates()
     if file.dates:
         coords["time"] = time_axis(file)
@@ -196,7 +195,7 @@ def root_attributes(
     InputError
         ``product-source-invalid``: an attribute of the file is not the number it should be.
     """
-    history = f"published by sbas_assets {__version__} from MintPy's {Path(file.path).name}"
+    history = f"published by sbas_assets {__version__} from MintPy's {file.path.name}"
     found = {}
     for name, key, kind in _ATTRIBUTES:
         if file.attributes.get(key):

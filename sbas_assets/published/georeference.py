@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -78,7 +79,7 @@ def _axis(axis: str, standard_name: str, units: str) -> dict[str, str]:
     return {"axis": axis, "standard_name": standard_name, "long_name": long_name, "units": units}
 
 
-def grid_of(attributes: Mapping[str, str], shape: tuple[int, int]) -> Grid | None:
+def grid_of(attributes: Mapping[str, str], shape: tuple[int, int], path: Path) -> Grid | None:
     """Return the grid of a MintPy file, or None when the file is in radar coordinates.
 
     Parameters
@@ -87,6 +88,8 @@ def grid_of(attributes: Mapping[str, str], shape: tuple[int, int]) -> Grid | Non
         Root attributes of the HDF5 file.
     shape : tuple of int
         (length, width).
+    path : Path
+        The file, for messages.
 
     Raises
     ------
@@ -104,6 +107,7 @@ def grid_of(attributes: Mapping[str, str], shape: tuple[int, int]) -> Grid | Non
             "product-source-invalid",
             f"its map coordinates cannot be read: {error}",
             mend="geocode the product again with MintPy's geocode.py",
+            path=path,
         ) from error
 
 

@@ -144,9 +144,7 @@ def publish(store_url: str) -> Callable:
     from sbas_assets.published.zarr_product import write_product
 
     def run(source: Path, product: str, version: str = "a1", url: str = store_url, **kwargs: object):
-        return write_product(
-            source, product, url, "T109D_test", version, PROVENANCE, max_memory_gb=1, **kwargs
-        )
+        return write_product(source, product, url, "T109D_test", version, PROVENANCE, max_memory_gb=1, **kwargs)
 
     return run
 

@@ -1,0 +1,260 @@
+"""Small pictures of products and networks for the Dagster UI: PNG, at most 100 kB, the same bytes every time.
+
+Belongs here: drawing from arrays. Does not belong here: reading the arrays, and plots for people's papers
+(MintPy's view.py, `reading.plot_point`). Figures are drawn without pyplot, whose state is shared by all threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from sbas_assets.published.canvas import (
+    MAX_SIDE,
+    date_axis,
+    decimate,
+    draw_map,
+    encode,
+    new_figure,
+    robust_limits,
+)
+
+MAX_MAPS = 9
+
+
+def map_picture(
+    array2d: NDArray[Any],
+    *,
+    title: str,
+    label: str,
+    cmap: str = "RdBu_r",
+    vmin: float | None = None,
+    vmax: float | None = None,
+    mark: tuple[int, int] | None = None,
+    flip_ud: bool = False,
+    flip_lr: bool = False,
+) -> bytes:
+    """Draw a map.
+
+    Parameters
+    ----------
+    array2d : numpy.ndarray
+        (rows, columns), any real type; large ones are decimated, NaN is grey.
+    title, label : str
+        Above the map, and beside its colour bar (quantity and unit).
+    cmap : str
+        A matplotlib colour map.
+    vmin, vmax : float, optional
+        Limits in the array's unit; the 2nd and 98th percentile where None.
+    mark : tuple of int, optional
+        Row and column of the reference point, drawn as a square.
+    flip_ud, flip_lr : bool
+        Turn a radar image so that north is up and east is right, as MintPy's view.py does.
+
+    Returns
+    -------
+    bytes
+        PNG with a palette, at most `canvas.MAX_BYTES`.
+    """
+    shown = decimate(np.asarray(array2d))
+    figure = new_figure(6.4, 4.8)
+    axes = figure.add_subplot()
+    limits = robust_limits([shown], vmin, vmax)
+    image = draw_map(axes, shown, array2d.shape, cmap=cmap, limits=limits, flips=(flip_ud, flip_lr))
+    if mark is not None:
+        axes.plot(mark[1], mark[0], "s", color="black", markerfacecolor="white", markersize=5)
+    axes.set_title(title, fontsize=10)
+    figure.colorbar(image, ax=axes, label=label, shrink=0.8)
+    return encode(figure)
+
+
+def series_maps_picture(
+    array3d_reader: Callable[[int], NDArray[Any]],
+    dates: Sequence[str],
+    *,
+    title: str,
+    label: str,
+    cmap: str = "RdBu_r",
+    vmin: float | None = None,
+    vmax: float | None = None,
+    flip_ud: bool = False,
+    flip_lr: bool = False,
+) -> bytes:
+    """Draw at most nine maps of a series, evenly spaced and always with the first and the last.
+
+    Parameters
+    ----------
+    array3d_reader : callable
+        Gives the (rows, columns) map of a date's index; called for the shown dates only, one at a time.
+    dates : sequence of str
+        One for each map.
+    title, label, cmap, vmin, vmax, flip_ud, flip_lr
+        As for `map_picture`; the limits are common to all maps.
+
+    Returns
+    -------
+    bytes
+        PNG with a palette, at most `canvas.MAX_BYTES`.
+    """
+    indices = np.unique(np.linspace(0, len(dates) - 1, min(MAX_MAPS, len(dates))).round().astype(int))
+    shapes, maps = [], []
+    for index in indices:
+        full = np.asarray(array3d_reader(int(index)))
+        shapes.append(full.shape)
+        maps.append(decimate(full, MAX_SIDE // 3))
+    limits = robust_limits(maps, vmin, vmax)
+    columns = max(1, math.ceil(math.sqrt(len(maps))))
+    rows = max(1, math.ceil(len(maps) / columns))
+    tallness = min(1.5, max(0.4, shapes[0][0] / shapes[0][1])) if shapes else 1.0
+    figure = new_figure(7.2, 0.6 + rows * (0.25 + 6.0 / columns * tallness))
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat[len(maps) :]:
+        axes.set_axis_off()
+    image = None
+    for axes, index, shown, shape in zip(grid.flat, indices, maps, shapes, strict=False):
+        image = draw_map(axes, shown, shape, cmap=cmap, limits=limits, flips=(flip_ud, flip_lr))
+        axes.set_title(dates[index], fontsize=8)
+        axes.set_xticks([])
+        axes.set_yticks([])
+    if image is not None:
+        figure.colorbar(image, ax=grid, label=label, shrink=0.7)
+    figure.suptitle(title, fontsize=10)
+    return encode(figure)
+
+
+def network_picture(
+    pairs: Sequence[tuple[str, str]],
+    bperp_by_date: Mapping[str, float],
+    dropped: Sequence[tuple[str, str]] = (),
+    coherence_by_pair: Mapping[tuple[str, str], float] | None = None,
+) -> bytes:
+    """Draw the network of pairs over time and perpendicular baseline.
+
+    Parameters
+    ----------
+    pairs : sequence of (str, str)
+        Kept pairs, dates as ``YYYYMMDD``.
+    bperp_by_date : mapping
+        Perpendicular baseline in metres of every date.
+    dropped : sequence of (str, str)
+        Pairs that are not used: dashed.
+    coherence_by_pair : mapping, optional
+        Mean spatial coherence, 0 to 1, colours the kept pairs.
+
+    Returns
+    -------
+    bytes
+        PNG with a palette, at most `canvas.MAX_BYTES`.
+    """
+    figure = new_figure(7.2, 4)
+    axes = figure.add_subplot()
+    days = {day: np.datetime64(f"{day[:4]}-{day[4:6]}-{day[6:8]}") for day in sorted(bperp_by_date)}
+    for first, second in dropped:
+        ends = [bperp_by_date[first], bperp_by_date[second]]
+        axes.plot(np.array([days[first], days[second]]), ends, "--", color="0.7", linewidth=0.6, zorder=1)
+    colors = _pair_colors(figure, axes, pairs, coherence_by_pair)
+    for (first, second), color in zip(pairs, colors, strict=True):
+        ends = [bperp_by_date[first], bperp_by_date[second]]
+        axes.plot(np.array([days[first], days[second]]), ends, color=color, linewidth=0.8, zorder=2)
+    baselines = [bperp_by_date[day] for day in days]
+    axes.plot(np.array(list(days.values())), baselines, "o", color="black", markersize=3, zorder=3)
+    date_axis(axes)
+    axes.set_ylabel("perpendicular baseline [m]")
+    axes.set_title(f"{len(days)} dates, {len(pairs)} pairs kept, {len(dropped)} dropped", fontsize=10)
+    return encode(figure)
+
+
+def _pair_colors(
+    figure: Figure,
+    axes: Axes,
+    pairs: Sequence[tuple[str, str]],
+    coherence_by_pair: Mapping[tuple[str, str], float] | None,
+) -> list[Any]:
+    """Return a colour for each pair, and draw the colour bar if they mean something."""
+    if coherence_by_pair is None:
+        return ["tab:blue"] * len(pairs)
+    scale = ScalarMappable(Normalize(0, 1), "viridis")
+    figure.colorbar(scale, ax=axes, label="mean spatial coherence")
+    # A pair whose coherence is not known is drawn as having none.
+    return list(scale.to_rgba(np.array([coherence_by_pair.get(pair, 0.0) for pair in pairs])))
+
+
+def series_picture(
+    dates: Sequence[str],
+    values: Sequence[float],
+    *,
+    title: str,
+    label: str,
+    highlight: Sequence[str] | None = None,
+) -> bytes:
+    """Draw one number per date as bars, e.g. the residual RMS.
+
+    Parameters
+    ----------
+    dates : sequence of str
+        ``YYYYMMDD``.
+    values : sequence of float
+        One for each date; NaN leaves a gap.
+    title, label : str
+        Above the bars, and beside them (quantity and unit).
+    highlight : sequence of str, optional
+        Dates drawn in another colour, e.g. the noisy ones.
+
+    Returns
+    -------
+    bytes
+        PNG with a palette, at most `canvas.MAX_BYTES`.
+    """
+    figure = new_figure(7.2, 3.2)
+    axes = figure.add_subplot()
+    days = np.array([f"{day[:4]}-{day[4:6]}-{day[6:8]}" for day in dates], dtype="datetime64[D]")
+    gaps = np.diff(days).astype(int)
+    width = 0.8 * float(gaps.min()) if gaps.size else 1.0
+    marked = set(highlight or ())
+    colors = ["tab:red" if day in marked else "tab:blue" for day in dates]
+    axes.bar(days, np.asarray(values, dtype=float), width=width, color=colors)
+    date_axis(axes)
+    axes.set_ylabel(label)
+    axes.set_title(title, fontsize=10)
+    return encode(figure)
+
+
+def histogram_picture(
+    values: NDArray[Any], *, title: str, label: str, bins: int = 60, threshold: float | None = None
+) -> bytes:
+    """Draw the distribution of the finite values of an array.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Any shape, any real type.
+    title, label : str
+        Above, and below (quantity and unit).
+    bins : int
+        Number of bars.
+    threshold : float, optional
+        Drawn as a line.
+
+    Returns
+    -------
+    bytes
+        PNG with a palette, at most `canvas.MAX_BYTES`.
+    """
+    figure = new_figure(5.6, 3.2)
+    axes = figure.add_subplot()
+    flat = np.asarray(values, dtype=float).ravel()
+    axes.hist(flat[np.isfinite(flat)], bins=bins, color="tab:blue")
+    if threshold is not None:
+        axes.axvline(threshold, color="tab:red", linewidth=1)
+    axes.set_xlabel(label)
+    axes.set_ylabel("pixels")
+    axes.set_title(title, fontsize=10)
+    return encode(figure)
