@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from sbas_assets.frames import FrameConfig
 from sbas_assets.mintpy.template import Template
-from sbas_assets.provenance import Digests, Record, travelling_facts
+from sbas_assets.provenance import Digests, Record, data_version, travelling_facts
 from sbas_assets.workspace import Settings, Workspace
 
 Tell = Callable[[str], None]
@@ -78,6 +78,25 @@ class Job:
     def log(self) -> Path:
         """Where MintPy's output goes."""
         return self.workspace.log(self.step.name)
+
+    @property
+    def version(self) -> str:
+        """Data version that the product gets if nothing that decides it changes meanwhile."""
+        return data_version(
+            self.step.code_version,
+            self.template.subset(self.step.options),
+            self.upstream_versions,
+            self.step.state(self),
+        )
+
+    @property
+    def upstream_versions(self) -> dict[str, str]:
+        """Data versions of the upstream assets, or of the part of them that matters here."""
+        parts = self.step.parts
+        return {
+            name: record.parts[parts[name]] if name in parts else record.data_version
+            for name, record in self.inputs.items()
+        }
 
     def facts(self, own: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What the upstream products are known to be made from, with `own` added."""
@@ -151,3 +170,21 @@ class Outcome:
     how: How
     why: str
     seconds: float
+
+
+def product_provenance(frame: Frame, record: Record) -> dict[str, Any]:
+    """What a product says about itself, in its HDF5 attributes and in its Zarr copy.
+
+    Only `produced` (run id, time) differs between two runs that make the same thing.
+    """
+    return {
+        "frame": frame.key,
+        "track": frame.config.track,
+        "direction": frame.config.direction,
+        "asset": record.asset,
+        "data_version": record.data_version,
+        "code_version": record.code_version,
+        "upstream": record.upstream,
+        "produced": record.produced.model_dump(),
+        **record.facts,
+    }

@@ -18,12 +18,11 @@ from sbas_assets.provenance import (
     Output,
     Produced,
     Record,
-    data_version,
     identities,
     read_record,
     write_record,
 )
-from sbas_assets.step import Frame, How, Job, Made, Outcome, Run, Step
+from sbas_assets.step import Frame, How, Job, Made, Outcome, Run, Step, product_provenance
 from sbas_assets.workspace import move_into_place
 
 
@@ -82,7 +81,7 @@ def _bring_up_to_date(job: Job) -> tuple[Record, How, str]:
 def _why_make(job: Job, old: Record | None) -> str | None:
     if old is None or old.status == "passed-through":
         return "not made before"
-    version = _version(job)
+    version = job.version
     if old.data_version != version:
         return _what_changed(job, old)
     faults = job.digests.damaged(job.workspace, old) + job.step.damaged(job, old)
@@ -92,26 +91,14 @@ def _why_make(job: Job, old: Record | None) -> str | None:
 def _what_changed(job: Job, old: Record) -> str:
     now = job.template.subset(job.step.options)
     changed = [f"{key} = {now[key]}" for key in now if old.options.get(key) != now[key]]
-    changed += [f"new {name}" for name, new in _upstream_versions(job).items() if old.upstream.get(name) != new]
+    changed += [f"new {name}" for name, new in job.upstream_versions.items() if old.upstream.get(name) != new]
     if old.code_version != job.step.code_version:
         changed.append(f"code version {job.step.code_version}")
     return ", ".join(changed) or "its inputs changed"
 
 
-def _upstream_versions(job: Job) -> dict[str, str]:
-    parts = job.step.parts
-    return {
-        name: record.parts[parts[name]] if name in parts else record.data_version for name, record in job.inputs.items()
-    }
-
-
-def _version(job: Job) -> str:
-    options = job.template.subset(job.step.options)
-    return data_version(job.step.code_version, options, _upstream_versions(job), job.step.state(job))
-
-
 def _pass_through(job: Job, old: Record | None, reason: str) -> tuple[Record, How, str]:
-    version = _version(job)
+    version = job.version
     if old is not None and old.status == "passed-through" and old.data_version == version:
         return old, "reused", reason
     record = _record(job, version, Produced.now(job.run.run_id)).model_copy(
@@ -128,7 +115,7 @@ def _record(job: Job, version: str, produced: Produced) -> Record:
         data_version=version,
         code_version=job.step.code_version,
         options=job.template.subset(job.step.options),
-        upstream=_upstream_versions(job),
+        upstream=job.upstream_versions,
         state=dict(job.step.state(job)),
         produced=produced,
     )
@@ -138,7 +125,7 @@ def _make(job: Job, old: Record | None) -> Record:
     before = _input_files(job)
     made = job.step.make(job)
     _prove_untouched(job, before)
-    version = _version(job)
+    version = job.version
     first = old.produced if old is not None and old.data_version == version else Produced.now(job.run.run_id)
     facts = job.facts({**made.facts, **_options_fact(job)})
     record = _record(job, version, first).model_copy(
@@ -197,21 +184,3 @@ def _remove_abandoned(job: Job, old: Record | None, new: Record) -> None:
     for out in old.outputs if old else ():
         if out.path not in kept:
             (job.workspace.root / out.path).unlink(missing_ok=True)
-
-
-def product_provenance(frame: Frame, record: Record) -> dict[str, Any]:
-    """What a product says about itself, in its HDF5 attributes and in its Zarr copy.
-
-    Only `produced` (run id, time) differs between two runs that make the same thing.
-    """
-    return {
-        "frame": frame.key,
-        "track": frame.config.track,
-        "direction": frame.config.direction,
-        "asset": record.asset,
-        "data_version": record.data_version,
-        "code_version": record.code_version,
-        "upstream": record.upstream,
-        "produced": record.produced.model_dump(),
-        **record.facts,
-    }

@@ -107,6 +107,12 @@ class Workspace:
         """The reference point that was chosen once for this frame."""
         return self.root / "reference_point.json"
 
+    def write_template(self, text: str) -> None:
+        """Keep the resolved `smallbaselineApp.cfg` beside the products, for MintPy's own programs."""
+        path = self.root / "smallbaselineApp.cfg"
+        if not path.is_file() or path.read_text() != text:
+            atomic_write(path, text)
+
     @contextmanager
     def staging(self, asset: str) -> Iterator[Path]:
         """Give an empty folder on the workspace's own file system; it is removed afterwards.

@@ -6,18 +6,21 @@ decides.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
 import h5py
 import numpy as np
 
-from sbas_assets.errors import InputError
 from sbas_assets.mintpy import workfolder
+from sbas_assets.mintpy.loading import date_baselines
 from sbas_assets.mintpy.reference import pinned_state, quality, reference_point
 from sbas_assets.mintpy.workfolder import GEOMETRY, NETWORK_STACK, STACK
 from sbas_assets.published.pictures import network_picture
 from sbas_assets.step import Job, Made, Step
+from sbas_assets.topsstack.checks.network import islands
+from sbas_assets.topsstack.tree import Pair
 
 _SIDE_FILES = (
     "maskConnComp.h5",
@@ -37,7 +40,6 @@ def make_network(job: Job) -> Made:
     workfolder.view_of_stack(job.workspace.root / STACK, job.folder / STACK, relative="../ifgramStack.h5")
     workfolder.write_template(job)
     workfolder.run(job, lambda: _select_pairs(job.folder))
-    _require_connected(job)
     row, column = reference_point(job)
     workfolder.write_template(job, {"mintpy.reference.yx": f"{row},{column}", "mintpy.reference.lalo": "auto"})
     workfolder.run(job, lambda: _set_reference_point(job.folder))
@@ -59,31 +61,21 @@ def _set_reference_point(folder: Path) -> None:
         workflow.run_quick_overview("quick_overview")
 
 
-def _kept_and_dropped(stack: Path) -> tuple[list[str], list[str]]:
+def find_islands(pairs: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Groups of dates that pairs connect; a single one if the network is whole."""
+    return islands([Pair(*pair.split("_")) for pair in pairs])
+
+
+def kept_and_dropped(stack: Path) -> tuple[list[str], list[str]]:
+    """Names of the pairs that the network keeps, and of those that it drops."""
     with h5py.File(stack, "r") as h5:
         pairs = ["_".join(date.decode() for date in row) for row in h5["date"][:]]
         keep = h5["dropIfgram"][:]
     return [p for p, k in zip(pairs, keep, strict=True) if k], [p for p, k in zip(pairs, keep, strict=True) if not k]
 
 
-def _require_connected(job: Job) -> None:
-    """Stop when the template's choice of pairs cuts the network: MintPy would invert it all the same."""
-    from sbas_assets.topsstack.network import islands
-
-    kept, dropped = _kept_and_dropped(job.folder / STACK)
-    groups = islands(kept)
-    if len(groups) > 1:
-        parts = "; ".join(f"{group[0]}..{group[-1]} ({len(group)} dates)" for group in groups)
-        raise InputError(
-            "network-cut",
-            f"the kept {len(kept)} pairs ({len(dropped)} dropped) form islands: {parts}",
-            mend="relax mintpy.network.* until the islands are bridged",
-            frame=job.frame.key,
-        )
-
-
 def _made(job: Job, row: int, column: int) -> Made:
-    kept, dropped = _kept_and_dropped(job.folder / STACK)
+    kept, dropped = kept_and_dropped(job.folder / STACK)
     coherence = quality(job)[0]
     closures = job.folder / "numTriNonzeroIntAmbiguity.h5"
     outputs = {NETWORK_STACK: job.folder / STACK}
@@ -94,7 +86,7 @@ def _made(job: Job, row: int, column: int) -> Made:
         metrics={
             "pairs_kept": len(kept),
             "pairs_dropped": len(dropped),
-            "islands": 1,
+            "islands": len(find_islands(kept)),
             "reference_row": row,
             "reference_column": column,
             "reference_average_coherence": round(float(coherence[row, column]), 4),
@@ -106,8 +98,12 @@ def _made(job: Job, row: int, column: int) -> Made:
             "pairs_dropped": reasons,
             "reference_point": _point_fact(job, row, column),
         },
-        picture=network_picture(kept, _baselines(job.folder / STACK), dropped),
+        picture=network_picture(_split(kept), date_baselines(job.folder / STACK), _split(dropped)),
     )
+
+
+def _split(pairs: Sequence[str]) -> list[tuple[str, str]]:
+    return [(pair[:8], pair[9:]) for pair in pairs]
 
 
 def _mean_closures(path: Path) -> float | None:
@@ -123,15 +119,6 @@ def _point_fact(job: Job, row: int, column: int) -> dict[str, float]:
     with h5py.File(job.folder / GEOMETRY, "r") as geometry:
         lat, lon = float(geometry["latitude"][row, column]), float(geometry["longitude"][row, column])
     return {"row": row, "column": column, "latitude": round(lat, 6), "longitude": round(lon, 6)}
-
-
-def _baselines(stack: Path) -> dict[str, float]:
-    from mintpy.objects import ifgramStack
-
-    obj = ifgramStack(str(stack))
-    obj.open(print_msg=False)
-    series = obj.get_perp_baseline_timeseries(dropIfgram=True)
-    return dict(zip(obj.get_date_list(dropIfgram=True), map(float, series), strict=True))
 
 
 NETWORK = Step(

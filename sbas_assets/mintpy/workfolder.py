@@ -15,6 +15,7 @@ import h5py
 
 from sbas_assets.errors import InputError
 from sbas_assets.mintpy.session import run_in_folder
+from sbas_assets.mintpy.template import Template, known_options
 from sbas_assets.step import Job
 
 STACK = "inputs/ifgramStack.h5"
@@ -66,9 +67,9 @@ def link(job: Job, name: str, place: str | None = None) -> None:
 
 def write_template(job: Job, overrides: Mapping[str, str] | None = None) -> Path:
     """Write the frame's template into the staging folder, with some options replaced."""
-    options = {**job.frame.config.mintpy, **(overrides or {})}
+    options = {**job.frame.config.mintpy, **job.frame.config.attributes, **(overrides or {})}
     path = job.folder / TEMPLATE
-    path.write_text(type(job.template).from_options(options, job.frame.config.attributes).text)
+    path.write_text(Template.from_options(options).text)
     return path
 
 
@@ -127,8 +128,6 @@ def user_files(job: Job) -> dict[str, Path]:
     InputError
         `template-file-missing`: MintPy would go on without the file and say nothing.
     """
-    from sbas_assets.mintpy.template import known_options
-
     found = {}
     for option, value in job.template.subset(job.step.options).items():
         names_file = option in FILE_OPTIONS and value.endswith(_FILE_SUFFIXES)

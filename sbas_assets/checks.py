@@ -1,0 +1,137 @@
+"""Asset checks: what must hold before anything is computed downstream, and what an operator wants to be told.
+
+Each reads the product from disk. A blocking check that fails stops everything downstream in the same run.
+"""
+
+import warnings
+from typing import Any
+
+import dagster as dg
+import h5py
+import numpy as np
+
+from sbas_assets.assets.source import report_stack
+from sbas_assets.frames import FRAMES
+from sbas_assets.mintpy.network import find_islands, kept_and_dropped
+from sbas_assets.mintpy.workfolder import NETWORK_STACK
+from sbas_assets.published.steps import PUBLISH_STEPS, source_file
+from sbas_assets.published.verify import verify_product
+from sbas_assets.resources import Platform, dagster_failures
+from sbas_assets.step import Frame
+from sbas_assets.survey import STACK_ASSET, survey
+
+# partitioned checks are what makes a check see the frame of the run; they are stable since Dagster 1.13 (see docs)
+warnings.filterwarnings("ignore", message=".*partitions_def.*", category=dg.PreviewWarning)
+
+MAX_SPEED_M_PER_YEAR = 2.0
+MIN_MEDIAN_TEMPORAL_COHERENCE = 0.5
+
+
+@dg.asset_check(asset=STACK_ASSET, blocking=True, partitions_def=FRAMES)
+def preflight(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+    """All that is wrong with the stack, found before any work: pairs are left out, or the frame stops."""
+    with dagster_failures(context):
+        frame, run = platform.begin(context)
+        report, record = survey(frame, run)
+        if record is not None:
+            report_stack(context.instance, frame, record)
+    columns = [dg.TableColumn(name) for name in ("severity", "code", "path", "cause", "mend")]
+    rows = [
+        dg.TableRecord({"severity": p.severity, "code": p.code, "path": str(p.path), "cause": p.cause, "mend": p.mend})
+        for p in report.problems
+    ]
+    return dg.AssetCheckResult(
+        passed=report.ok,
+        metadata={
+            "pairs": len(report.pairs),
+            "pairs_dropped": len(report.dropped),
+            "dates": len(report.dates),
+            "problems": dg.MetadataValue.table(rows, schema=dg.TableSchema(columns)),
+        },
+    )
+
+
+@dg.asset_check(asset="network", blocking=True, partitions_def=FRAMES)
+def network_connected(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+    """The kept pairs connect all their dates."""
+    frame = platform.frame(context.partition_key)
+    kept, dropped = kept_and_dropped(frame.workspace.root / NETWORK_STACK)
+    groups = find_islands(kept)
+    named = [f"{group[0]} to {group[-1]}: {len(group)} dates" for group in groups]
+    return dg.AssetCheckResult(
+        passed=len(groups) == 1,
+        metadata={"islands": named, "pairs_kept": len(kept), "pairs_dropped": len(dropped)},
+        description=None if len(groups) == 1 else "relax mintpy.network.* until the islands are bridged",
+    )
+
+
+@dg.asset_check(asset="timeseries", blocking=True, partitions_def=FRAMES)
+def reliable_pixels(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+    """At least mintpy.networkInversion.minNumPixel pixels are reliable."""
+    frame = platform.frame(context.partition_key)
+    count = int((_read(frame, "maskTempCoh.h5", "mask") != 0).sum())
+    least = int(float(frame.template.raw["mintpy.networkInversion.minNumPixel"]))
+    mend = "look for unwrapping errors at the reference point, or lower mintpy.networkInversion.minTempCoh"
+    return dg.AssetCheckResult(
+        passed=count >= least,
+        metadata={"reliable_pixels": count, "minimum": least},
+        description=None if count >= least else mend,
+    )
+
+
+@dg.asset_check(asset="timeseries", partitions_def=FRAMES)
+def temporal_coherence(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+    """Temporal coherence lies between 0 and 1, and half of the inverted pixels are coherent."""
+    frame = platform.frame(context.partition_key)
+    coherence = _read(frame, "temporalCoherence.h5", "temporalCoherence")
+    inverted = coherence[coherence != 0]
+    sane = bool(np.isfinite(coherence).all() and (coherence >= 0).all() and (coherence <= 1 + 1e-6).all())
+    median = float(np.median(inverted)) if inverted.size else 0.0
+    return dg.AssetCheckResult(
+        passed=sane and median >= MIN_MEDIAN_TEMPORAL_COHERENCE,
+        severity=dg.AssetCheckSeverity.WARN if sane else dg.AssetCheckSeverity.ERROR,
+        metadata={"median": median, "least_median": MIN_MEDIAN_TEMPORAL_COHERENCE, "pixels_inverted": inverted.size},
+    )
+
+
+@dg.asset_check(asset="velocity", partitions_def=FRAMES)
+def velocity_in_bounds(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+    """The velocity of every reliable pixel is a number, and none is faster than anything that C-band can follow."""
+    frame = platform.frame(context.partition_key)
+    velocity = _read(frame, "velocity.h5", "velocity")[_read(frame, "maskTempCoh.h5", "mask") != 0]
+    wild = int((~np.isfinite(velocity) | (np.abs(velocity) > MAX_SPEED_M_PER_YEAR)).sum())
+    return dg.AssetCheckResult(
+        passed=wild == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"pixels_out_of_bounds": wild, "bound_m_per_year": MAX_SPEED_M_PER_YEAR},
+    )
+
+
+def _read(frame: Frame, name: str, dataset: str) -> np.ndarray[Any, Any]:
+    with h5py.File(frame.workspace.root / name, "r") as h5:
+        data: np.ndarray[Any, Any] = h5[dataset][:]
+    return data
+
+
+def _zarr_equals_hdf5(asset: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, name="zarr_equals_hdf5", partitions_def=FRAMES)
+    def check(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+        """Every object of the store is there unchanged, and every number is the HDF5 product's."""
+        frame = platform.frame(context.partition_key)
+        product = asset.removeprefix("zarr_")
+        with dagster_failures(context):
+            source = source_file(frame, product)
+            problems = verify_product(frame.settings.store, frame.key, product, source)
+        return dg.AssetCheckResult(passed=not problems, metadata={"problems": problems, "source": str(source)})
+
+    return check
+
+
+CHECKS = [
+    preflight,
+    network_connected,
+    reliable_pixels,
+    temporal_coherence,
+    velocity_in_bounds,
+    *(_zarr_equals_hdf5(step.name) for step in PUBLISH_STEPS),
+]

@@ -1,0 +1,130 @@
+"""What is taken off the displacement series before its DEM error: tides, ionosphere, troposphere, ramp.
+
+MintPy's correct_SET, correct_ionosphere, correct_troposphere and deramp in its order, each writing the next
+`timeseries_*.h5`; a correction that the template turns off leaves no file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from sbas_assets.errors import InputError
+from sbas_assets.mintpy import workfolder
+from sbas_assets.mintpy.template import Template
+from sbas_assets.mintpy.troposphere import DELAY_FILE
+from sbas_assets.mintpy.weather import method
+from sbas_assets.mintpy.workfolder import ION_STACK
+from sbas_assets.published.pictures import series_picture
+from sbas_assets.step import Job, Made, Step
+
+_SIDE_FILES = ("inputs/SET.h5", "ion.h5", "temporalCoherenceIon.h5", "numInvIon.h5")
+
+
+def make_corrected(job: Job) -> Made:
+    """Apply the corrections that the template asks for, one after the other."""
+    ionosphere = bool(job.template.value("mintpy.ionosphericDelay.method"))
+    if ionosphere:
+        _require_ion_stack(job)
+    workfolder.link_inputs(job, instead={ION_STACK: "ionStack.h5"})
+    if ionosphere:
+        workfolder.view_of_stack(job.workspace.root / ION_STACK, job.folder / ION_STACK, relative="../ionStack.h5")
+    workfolder.link_user_files(job)
+    point = job.facts()["reference_point"]
+    pixel = f"{point['row']},{point['column']}"
+    workfolder.write_template(job, {"mintpy.reference.yx": pixel, "mintpy.reference.lalo": "auto"})
+    files = workfolder.run(job, lambda: _correct(job))
+    return _made(job, files)
+
+
+def _require_ion_stack(job: Job) -> None:
+    if not job.inputs["ifgramStack"].has(ION_STACK):
+        raise InputError(
+            "ion-stack-missing",
+            "mintpy.ionosphericDelay.method = split_spectrum, but no ionospheric interferograms were loaded",
+            mend="run topsStack with its ionosphere steps and set mintpy.load.ionUnwFile and ionCorFile, or set the "
+            "method to no",
+            frame=job.frame.key,
+        )
+
+
+def _correct(job: Job) -> list[str]:
+    """Run MintPy's steps; return the series files in the order they were made, the uncorrected one first."""
+    import mintpy.cli.diff
+
+    workflow = workfolder.app(job.folder)
+    names = workflow.get_timeseries_filename(workflow.template, str(job.folder))
+    workflow.run_solid_earth_tides_correction("correct_SET")
+    workflow.run_ionospheric_delay_correction("correct_ionosphere")
+    chosen = method(job.template)
+    if chosen in DELAY_FILE:
+        step = names["correct_troposphere"]
+        mintpy.cli.diff.main([step["input"], DELAY_FILE[chosen], "-o", step["output"], "--force"])
+    else:
+        workflow.run_tropospheric_delay_correction("correct_troposphere")
+    workflow.run_phase_deramping("deramp")
+    steps = ("correct_SET", "correct_ionosphere", "correct_troposphere", "deramp")
+    made = [Path(names[step]["output"]).name for step in steps]
+    return list(dict.fromkeys(["timeseries.h5", *made]))
+
+
+def _made(job: Job, files: list[str]) -> Made:
+    outputs = {name: job.folder / name for name in files[1:]}
+    outputs |= {name: job.folder / name for name in _SIDE_FILES if (job.folder / name).is_file()}
+    dates, before = spread_mm(job.folder / files[0], job.folder / "maskTempCoh.h5")
+    after_dates, after = spread_mm(job.folder / files[-1], job.folder / "maskTempCoh.h5")
+    lost = sorted(set(dates) - set(after_dates))
+    return Made(
+        outputs=outputs,
+        metrics={
+            "corrections": ", ".join(name.removeprefix("timeseries_").removesuffix(".h5") for name in files[1:]),
+            "dates": len(after_dates),
+            "spatial_std_before_mean_mm": round(float(np.mean(before)), 3),
+            "spatial_std_after_mean_mm": round(float(np.mean(after)), 3),
+        },
+        facts={"series": files[-1], "dates": after_dates, "dates_without_correction": lost},
+        picture=series_picture(after_dates, after, title="Spread after the corrections", label="std in space (mm)"),
+    )
+
+
+def spread_mm(series: Path, mask: Path) -> tuple[list[str], list[float]]:
+    """Dates of a series and, per date, the standard deviation over its reliable pixels in mm."""
+    with h5py.File(mask, "r") as h5:
+        reliable = h5["mask"][:] != 0
+    with h5py.File(series, "r") as h5:
+        dates = [date.decode() for date in h5["date"][:]]
+        if not reliable.any():
+            return dates, [0.0] * len(dates)
+        return dates, [1e3 * float(np.nanstd(h5["timeseries"][i][reliable])) for i in range(len(dates))]
+
+
+def _off(template: Template) -> str | None:
+    options = (
+        "mintpy.solidEarthTides",
+        "mintpy.ionosphericDelay.method",
+        "mintpy.troposphericDelay.method",
+        "mintpy.deramp",
+    )
+    return None if any(template.value(option) for option in options) else " = no, ".join(options) + " = no"
+
+
+TIMESERIES_CORRECTED = Step(
+    name="timeseries_corrected",
+    upstream=("ifgramStack", "geometryRadar", "network", "timeseries", "troposphere"),
+    options=(
+        "mintpy.solidEarthTides",
+        "mintpy.ionosphericDelay.",
+        "mintpy.troposphericDelay.method",
+        "mintpy.troposphericDelay.weatherModel",
+        "mintpy.troposphericDelay.polyOrder",
+        "mintpy.troposphericDelay.looks",
+        "mintpy.troposphericDelay.minCorrelation",
+        "mintpy.deramp",
+        "mintpy.deramp.",
+    ),
+    make=make_corrected,
+    off=_off,
+    state=workfolder.user_file_digests,
+)

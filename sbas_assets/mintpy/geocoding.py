@@ -1,0 +1,147 @@
+"""Products in geographic coordinates, one asset each, and what MintPy exports from them.
+
+MintPy's geocode, google_earth and hdfeos5 steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from sbas_assets.mintpy import workfolder
+from sbas_assets.mintpy.template import Template
+from sbas_assets.mintpy.workfolder import GEOMETRY, TEMPLATE
+from sbas_assets.published.pictures import map_picture
+from sbas_assets.step import Job, Made, Step
+
+GEO_GEOMETRY = "geo/geo_geometryRadar.h5"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a product is drawn: dataset, title, unit with sign, colours and limits."""
+
+    dataset: str
+    title: str
+    label: str
+    cmap: str = "viridis"
+    limits: tuple[float, float] | None = None
+    scale: float = 1.0
+
+
+LOOKS = {
+    "geo_geometryRadar": Look("height", "Height", "m", cmap="terrain"),
+    "geo_temporalCoherence": Look("temporalCoherence", "Temporal coherence", "1", "gray", (0, 1)),
+    "geo_avgSpatialCoh": Look("coherence", "Average spatial coherence", "1", "gray", (0, 1)),
+    "geo_velocity": Look("velocity", "LOS velocity", "cm/year, positive toward the satellite", "RdBu", scale=100.0),
+    "geo_timeseries_demErr": Look(
+        "timeseries", "LOS displacement, last date", "cm, positive toward the satellite", "RdBu", scale=100.0
+    ),
+    "geo_maskTempCoh": Look("mask", "Reliable pixels", "1", "gray", (0, 1)),
+}
+
+
+def geo_name(source: str) -> str:
+    """`geo/geo_<name>` of a file, whatever folder it is in."""
+    return f"geo/geo_{Path(source).name}"
+
+
+def geocode(job: Job, source: str) -> Made:
+    """Resample one file of the work folder to the geographic grid."""
+    import mintpy.cli.geocode
+
+    workfolder.link_inputs(job)
+    workfolder.write_template(job)
+    arguments = [source, "-l", GEOMETRY, "-t", TEMPLATE, "--outdir", "geo"]
+    workfolder.run(job, lambda: mintpy.cli.geocode.main(arguments))
+    return _made(job, geo_name(source))
+
+
+def make_geo_mask(job: Job) -> Made:
+    """Mask by temporal coherence on the geographic grid, without shadow.
+
+    Source: `mintpy.smallbaselineApp.TimeSeriesAnalysis.run_geocode`, its second part.
+    """
+    import mintpy.cli.generate_mask
+
+    workfolder.link_inputs(job)
+    least = job.template.raw["mintpy.networkInversion.minTempCoh"]
+    name = "geo/geo_maskTempCoh.h5"
+    arguments = ["geo/geo_temporalCoherence.h5", "-m", least, "-o", name]
+    with h5py.File(job.workspace.root / GEO_GEOMETRY, "r") as h5:
+        has_shadow = "shadowMask" in h5
+    if job.template.yes("mintpy.networkInversion.shadowMask") and has_shadow:
+        arguments += ["--base", GEO_GEOMETRY, "--base-dataset", "shadowMask", "--base-value", "1"]
+    workfolder.run(job, lambda: mintpy.cli.generate_mask.main(arguments))
+    return _made(job, name)
+
+
+def _made(job: Job, name: str) -> Made:
+    look = LOOKS[job.step.name]
+    with h5py.File(job.folder / name, "r") as h5:
+        dataset = h5.get(look.dataset)
+        shown = None
+        if dataset is not None:
+            shown = look.scale * (dataset[-1] if dataset.ndim == 3 else dataset[:]).astype("f4")
+        grid = {key: h5.attrs[key] for key in ("Y_FIRST", "X_FIRST", "Y_STEP", "X_STEP", "LENGTH", "WIDTH")}
+    metrics = {
+        "rows": int(grid["LENGTH"]),
+        "columns": int(grid["WIDTH"]),
+        "north_degrees": float(grid["Y_FIRST"]),
+        "west_degrees": float(grid["X_FIRST"]),
+        "posting_degrees": abs(float(grid["Y_STEP"])),
+        "size_MB": round((job.folder / name).stat().st_size / 1e6, 3),
+    }
+    low, high = look.limits or (None, None)
+    picture = None
+    if shown is not None:
+        metrics["pixels_with_data_percent"] = round(100 * float(np.isfinite(shown).mean()), 2)
+        picture = map_picture(shown, title=look.title, label=look.label, cmap=look.cmap, vmin=low, vmax=high)
+    return Made(outputs={name: job.folder / name}, metrics=metrics, picture=picture)
+
+
+def _no_geocoding(template: Template) -> str | None:
+    return None if template.yes("mintpy.geocode") else "mintpy.geocode = no"
+
+
+def _geo_step(name: str, source: str | Callable[[Job], str], *upstream: str) -> Step:
+    def make(job: Job) -> Made:
+        return geocode(job, source if isinstance(source, str) else source(job))
+
+    return Step(
+        name=name,
+        upstream=("geometryRadar", *upstream),
+        options=("mintpy.geocode", "mintpy.geocode."),
+        make=make,
+        off=_no_geocoding,
+    )
+
+
+def _series(job: Job) -> str:
+    return str(job.facts()["series"])
+
+
+GEO_MASK = Step(
+    name="geo_maskTempCoh",
+    upstream=("geo_geometryRadar", "geo_temporalCoherence"),
+    options=(
+        "mintpy.geocode",
+        "mintpy.networkInversion.minTempCoh",
+        "mintpy.networkInversion.shadowMask",
+    ),
+    make=make_geo_mask,
+    off=_no_geocoding,
+)
+
+GEO_STEPS = (
+    _geo_step("geo_geometryRadar", GEOMETRY),
+    _geo_step("geo_temporalCoherence", "temporalCoherence.h5", "timeseries"),
+    _geo_step("geo_avgSpatialCoh", "avgSpatialCoh.h5", "network"),
+    _geo_step("geo_timeseries_demErr", _series, "timeseries", "timeseries_corrected", "timeseries_demErr"),
+    _geo_step("geo_velocity", "velocity.h5", "velocity"),
+    GEO_MASK,
+)

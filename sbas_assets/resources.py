@@ -1,0 +1,125 @@
+"""What the assets need from outside: the settings, a frame by its key, and the frame's lock.
+
+The one place where a step's outcome becomes Dagster's result, and this package's errors become Dagster's failures.
+"""
+
+from __future__ import annotations
+
+import base64
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from sbas_assets.errors import InputError, OutsideError, SbasError
+from sbas_assets.frames import FrameCatalogue
+from sbas_assets.step import Frame, Outcome, Run, Step
+from sbas_assets.survey import STACK_ASSET, require_stack
+from sbas_assets.transaction import execute
+from sbas_assets.workspace import FrameLocks, Settings
+
+RUN_TAGS = ("sbas/frame", "sbas/track")
+
+
+class Platform(dg.ConfigurableResource):
+    """The platform's roots, from the environment unless given."""
+
+    root: str | None = Field(default=None, description="SBAS_ROOT; default from the environment, else ./sbas-data")
+    store: str | None = Field(default=None, description="SBAS_STORE; default from the environment, else ROOT/store")
+    echo: bool = Field(default=True, description="whether what MintPy prints goes to the step's output in the UI too")
+
+    _locks: FrameLocks = PrivateAttr(default_factory=FrameLocks)
+
+    @property
+    def settings(self) -> Settings:
+        """Roots of this deployment."""
+        from_env = Settings.from_env()
+        if self.root is None and self.store is None:
+            return from_env
+        root = from_env.root if self.root is None else Settings.from_env({"SBAS_ROOT": self.root}).root
+        return Settings.under(root, store=self.store)
+
+    def frame(self, key: str) -> Frame:
+        """Read a frame's configuration.
+
+        Raises
+        ------
+        InputError
+            When there is no such frame, or its file is wrong.
+        """
+        config = FrameCatalogue(self.settings.root).get(key)
+        return Frame(key=key, config=config, template=config.template(), settings=self.settings)
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
+        """Let go of the frame at the end of the run."""
+        self._locks.release()
+
+    def materialize(self, context: dg.AssetExecutionContext, step: Step) -> dg.MaterializeResult[Any]:
+        """Bring one asset of the run's frame up to date and describe it to Dagster."""
+        with dagster_failures(context):
+            frame, run = self.begin(context)
+            if STACK_ASSET in step.upstream:
+                require_stack(frame, run)
+            outcome = execute(step, frame, run)
+        context.log.info(f"{step.name} {outcome.how} in {outcome.seconds:.1f} s: {outcome.why}")
+        return dg.MaterializeResult(
+            metadata=describe(frame, outcome),
+            data_version=dg.DataVersion(outcome.record.data_version),
+        )
+
+    def begin(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> tuple[Frame, Run]:
+        """Take the frame for this run: configuration, lock, tags, and its smallbaselineApp.cfg."""
+        frame = self.frame(context.partition_key)
+        run = Run(run_id=context.run.run_id, tell=context.log.info, echo=self.echo)
+        self._locks.acquire(frame.workspace, run.run_id, context.log.warning)
+        frame.workspace.write_template(frame.template.text)
+        tags = dict(zip(RUN_TAGS, (frame.key, str(frame.config.track)), strict=True))
+        context.instance.add_run_tags(run.run_id, tags)
+        return frame, run
+
+
+@contextmanager
+def dagster_failures(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Iterator[None]:
+    """Turn errors into failures that Dagster does not retry, or does, as their kind demands."""
+    try:
+        yield
+    except SbasError as error:
+        metadata: dict[str, Any] = {"code": error.code, "kind": "input" if isinstance(error, InputError) else "outside"}
+        metadata |= {name: value for name in ("mend", "path") if (value := getattr(error, name))}
+        # a user's mistake is the same at the next try; a fault of the outside world may have gone
+        retry = isinstance(error, OutsideError)
+        raise dg.Failure(description=str(error), metadata=metadata, allow_retries=retry) from error
+    except Exception as error:
+        context.log.error(traceback.format_exc())
+        metadata = {"code": "internal", "kind": "internal", "error": type(error).__name__}
+        raise dg.Failure(description=str(error), metadata=metadata, allow_retries=False) from error
+
+
+def describe(frame: Frame, outcome: Outcome) -> dict[str, Any]:
+    """Metadata of a materialization: what was done, the numbers, the files, the picture."""
+    record = outcome.record
+    shown: dict[str, Any] = {"outcome": outcome.how, "why": outcome.why, "seconds": round(outcome.seconds, 2)}
+    shown |= {key: value for key, value in record.metrics.items() if value is not None}
+    files = [out for out in record.outputs if out.path != record.picture]
+    if files:
+        shown["size_bytes"] = sum(out.size for out in files)
+        shown["files"] = _file_table(files)
+        shown["dagster/uri"] = str(frame.workspace.root / files[0].path)
+    if record.picture:
+        png = (frame.workspace.root / record.picture).read_bytes()
+        shown["picture"] = dg.MetadataValue.md(f"![picture](data:image/png;base64,{base64.b64encode(png).decode()})")
+    shown["first_made_by_run"] = record.produced.run_id
+    shown["work_folder"] = dg.MetadataValue.path(str(frame.workspace.root))
+    return shown
+
+
+def _file_table(files: list[Any]) -> dg.TableMetadataValue:
+    columns = [dg.TableColumn("file"), dg.TableColumn("bytes", "int"), dg.TableColumn("sha256")]
+    rows: list[dg.TableRecord] = []
+    for out in files:
+        row: Mapping[str, Any] = {"file": out.path, "bytes": out.size, "sha256": out.sha256}
+        rows.append(dg.TableRecord(row))
+    return dg.MetadataValue.table(rows, schema=dg.TableSchema(columns))
