@@ -15,12 +15,15 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sbas_assets.errors import OutsideError
-from sbas_assets.published.cf_dataset import BLOCK_BYTES, block_shape, time_axis
+from sbas_assets.published.cf_dataset import block_shape, time_axis
 from sbas_assets.published.manifest import chunk_problems, decode_manifest, manifest_problems
 from sbas_assets.published.mintpy_file import BlockReader, MintPyFile, open_mintpy
 from sbas_assets.published.pointer import Pointer, read_pointer
 from sbas_assets.published.store import MANIFEST, Store, open_store, store_faults
 from sbas_assets.published.variables import describe_dataset
+
+# Bytes compared at once; the comparison holds a few copies of them.
+COMPARED_BYTES = 32_000_000
 
 
 def verify_product(
@@ -119,7 +122,7 @@ def _difference(published: xr.Dataset, name: str, reader: BlockReader) -> str | 
 def _blocks(array: xr.DataArray) -> Iterator[tuple[slice, ...]]:
     """Yield slices that cover an array in blocks of whole chunks."""
     chunks = array.encoding["chunks"]
-    block = block_shape(array.shape, chunks, array.dtype.itemsize, BLOCK_BYTES)
+    block = block_shape(array.shape, chunks, array.dtype.itemsize, COMPARED_BYTES)
     starts = (range(0, size, step) for size, step in zip(array.shape, block, strict=True))
     for corner in cartesian(*starts):
         yield tuple(slice(start, start + step) for start, step in zip(corner, block, strict=True))
