@@ -48,15 +48,7 @@ def tops_metadata(xml: str | Path) -> dict[str, Any]:
     first, last = product.bursts[0], product.bursts[-1]
     mid = first.sensing_mid
     return {
-        "prf": first.prf,
-        "startUTC": first.burst_start_utc,
-        "stopUTC": last.burst_stop_utc,
-        "radarWavelength": first.wavelength,
-        "startingRange": first.starting_range,
-        "passDirection": first.pass_direction,
-        "polarization": first.polarization,
-        "trackNumber": first.track_number,
-        "orbitNumber": first.orbit_number,
+        **_acquisition(product),
         **_platform(product),
         "CENTER_LINE_UTC": mid.hour * 3600.0 + mid.minute * 60.0 + mid.second,
         **_flight(product),
@@ -66,6 +58,21 @@ def tops_metadata(xml: str | Path) -> dict[str, Any]:
         "swathNumber": _swath_number(product),
         "firstFrameNumber": _frame_number(product, first.burst_start_utc),
         "lastFrameNumber": _frame_number(product, last.burst_stop_utc),
+    }
+
+
+def _acquisition(product: SwathProduct) -> dict[str, Any]:
+    first, last = product.bursts[0], product.bursts[-1]
+    return {
+        "prf": first.prf,
+        "startUTC": first.burst_start_utc,
+        "stopUTC": last.burst_stop_utc,
+        "radarWavelength": first.wavelength,
+        "startingRange": first.starting_range,
+        "passDirection": first.pass_direction,
+        "polarization": first.polarization,
+        "trackNumber": first.track_number,
+        "orbitNumber": first.orbit_number,
     }
 
 

@@ -95,7 +95,7 @@ def _ionosphere(tree: StackTree) -> list[Problem]:
     """Check the ionospheric pairs, if there are any; their defects do not touch the interferograms."""
     if not tree.ion_pairs:
         return []
-    problems = [problem for pair in tree.ion_pairs for problem in inspect_pair(pair).problems()]
+    problems = [problem for pair in tree.ion_pairs for problem in inspect_pair(pair, origin=False).problems()]
     return problems + list(check_files(tree, tree.ion_pairs, ION_DATASETS))
 
 

@@ -26,6 +26,7 @@ CODES: dict[str, str] = {
     "product-attribute-missing": "A swath product lacks an attribute, or its value cannot be read.",
     "orbit-too-short": "The state vectors do not cover the acquisition.",
     "reference-swath-mismatch": "IWn.xml holds another swath than n.",
+    "reference-not-lowest-swath": "The metadata file is not the lowest swath in reference/.",
     "reference-dates-differ": "The swaths in reference/ are of different acquisitions.",
     "reference-tracks-differ": "The swaths in reference/ differ in track, direction or polarization.",
     "interferograms-missing": "No interferogram was found.",

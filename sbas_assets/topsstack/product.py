@@ -11,6 +11,7 @@ seconds.
 from __future__ import annotations
 
 import json
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -211,8 +212,16 @@ def parse_time(text: str) -> datetime:
 
 def parse_vector(text: str) -> Vector:
     """Parse an ISCE2 vector, `[x, y, z]`."""
-    x, y, z = (float(value) for value in json.loads(text))
+    x, y, z = (parse_number(str(value)) for value in json.loads(text))
     return x, y, z
+
+
+def parse_number(text: str) -> float:
+    """Parse a finite number."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 @dataclass
@@ -230,7 +239,7 @@ class _Attributes:
         return self._value(node, name, where, str, "")
 
     def number(self, node: ET.Element, name: str, where: str = "") -> float:
-        return self._value(node, name, where, float, float("nan"))
+        return self._value(node, name, where, parse_number, 0.0)
 
     def whole(self, node: ET.Element, name: str, where: str = "") -> int:
         return self._value(node, name, where, int, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sbas_assets.errors import InputError
 from sbas_assets.topsstack.baselines import MEND, main_reference, read_swath_baselines
-from sbas_assets.topsstack.checks.reference import acquisition_dates
+from sbas_assets.topsstack.checks.reference import acquisition_dates, sibling_swaths
 from sbas_assets.topsstack.problems import Problem
 from sbas_assets.topsstack.product import SwathProduct
 from sbas_assets.topsstack.tree import StackTree
@@ -29,7 +29,7 @@ def check_baselines(tree: StackTree, products: Sequence[SwathProduct]) -> Iterat
         cause = f"has baselines to {reference}, but {products[0].path.name} was sensed at {sensed}"
         mend = "run stackSentinel.py with -m and the date of reference/, then average_baseline, in a new folder"
         yield Problem("reference-date-mismatch", "stop", folder, cause, mend)
-    yield from _values(tree, reference, len(tree.references))
+    yield from _values(tree, reference, len(sibling_swaths(tree.references)))
 
 
 def _one_reference(tree: StackTree) -> Iterator[Problem]:

@@ -32,11 +32,11 @@ class Inspected:
         return (Problem.of(error, "drop", pair=self.pair.name) for error in self.errors)
 
 
-def inspect_pair(pair: Pair) -> Inspected:
-    """Look at every file of a pair without reading pixels."""
+def inspect_pair(pair: Pair, *, origin: bool = True) -> Inspected:
+    """Look at every file of a pair without reading pixels; `origin`: also whether the headers are of this pair."""
     headers, errors = {}, []
     for dataset, raster in pair.files.items():
-        header, found = inspect_image(raster, dataset, pair.name)
+        header, found = inspect_image(raster, dataset, pair.name if origin else None)
         errors += found
         if header is not None:
             headers[dataset] = header
@@ -89,7 +89,7 @@ def pair_folder(tree: StackTree, pair: Pair) -> Path:
 def check_files(tree: StackTree, pairs: Sequence[Pair], datasets: Sequence[str]) -> Iterator[Problem]:
     """Yield missing files. Phase and coherence are needed; the rest may lack for all pairs, not for some."""
     for dataset in datasets:
-        lacking = [pair for pair in pairs if dataset not in pair.files]
+        lacking = [pair for pair in pairs if dataset.removeprefix("ion_") not in pair.files]
         if getattr(tree.layout, dataset) is None or not lacking:
             continue
         needed = dataset.removeprefix("ion_") in {"unw", "cor"}
@@ -103,13 +103,13 @@ def _missing(tree: StackTree, dataset: str, pair: Pair) -> Problem:
     path = tree.layout.expected(dataset, pair.name)
     step = STEPS.get(dataset)
     mend = f"run again the line of run_files/run_*_{step} that names {pair.name}" if step else "restore the file"
-    return Problem(f"{dataset}-missing", "drop", path, "is missing", mend, pair=pair.name)
+    return Problem(f"{dataset.removeprefix('ion_')}-missing", "drop", path, "is missing", mend, pair=pair.name)
 
 
 def _none_at_all(tree: StackTree, dataset: str) -> Problem:
     cause = "is missing for every pair: goes on without"
     mend = f"nothing, if that is meant; else run the {STEPS.get(dataset, 'missing')} step"
-    return Problem(f"{dataset}-missing", "note", tree.layout.expected(dataset), cause, mend)
+    return Problem(f"{dataset.removeprefix('ion_')}-missing", "note", tree.layout.expected(dataset), cause, mend)
 
 
 def common_shape(pairs: Sequence[Inspected], geometry: Headers) -> tuple[int, int] | None:
@@ -149,10 +149,11 @@ def check_pixels(pairs: Sequence[Inspected]) -> Iterator[Problem]:
 
 def check_versions(pairs: Sequence[Inspected]) -> Iterator[Problem]:
     """Yield a note if the interferograms were made with several ISCE2 versions."""
-    versions = {h.isce_version: p.pair for p in pairs for h in p.headers.values() if h.isce_version}
-    if len(versions) > 1:
-        cause = "was made with another ISCE2 than other pairs: " + "; ".join(sorted(versions))
-        pair = versions[sorted(versions)[-1]]
-        path = next(iter(pair.files.values()))
+    made = {p.pair.files[d]: h.isce_version for p in pairs for d, h in p.headers.items() if h.isce_version}
+    counts = Counter(made.values())
+    if len(counts) > 1:
+        rare = min(sorted(counts), key=lambda version: counts[version])
+        path = next(path for path, version in made.items() if version == rare)
+        cause = f"was made with {rare}, as {counts[rare]} of {len(made)} images; the rest with another ISCE2"
         mend = "nothing, if results of both versions agree; else make the stack with one version"
         yield Problem("isce-versions-differ", "note", path, cause, mend)

@@ -39,11 +39,25 @@ def check_references(tree: StackTree, products: Sequence[SwathProduct]) -> Itera
             "is missing: without it there is no geometry of the radar",
             "run the unpack step of the reference date again, or correct the pattern of the metadata file",
         )
+    yield from _lowest(tree)
     for product in products:
         yield from _orbit(product)
         yield from _swath(product)
     for product in products[1:]:
         yield from _same_acquisition(products[0], product)
+
+
+def sibling_swaths(references: Sequence[Path]) -> list[Path]:
+    """Return all swath products in the folder of the first, whichever of them the pattern matches."""
+    return sorted(references[0].parent.glob("IW*.xml")) if references else []
+
+
+def _lowest(tree: StackTree) -> Iterator[Problem]:
+    swaths = sibling_swaths(tree.references)
+    if swaths and tree.references[0].name > swaths[0].name:
+        cause = f"is not the lowest swath: the merged image begins at the near range of {swaths[0].name}"
+        mend = "let the pattern of the metadata file match reference/IW*.xml"
+        yield Problem("reference-not-lowest-swath", "stop", tree.references[0], cause, mend)
 
 
 def _orbit(product: SwathProduct) -> Iterator[Problem]:
