@@ -118,7 +118,7 @@ class StackLayout:
         chosen: dict[str, Any] = {}
         for key, name in TEMPLATE_KEYS.items():
             value = str(template.get(f"mintpy.load.{key}", "auto")).strip()
-            if value.lower() in {"none", "no"}:
+            if value.lower() in {"none", "no", "false"}:
                 chosen |= {name: None} if name in OPTIONAL else {}
             elif value and value.lower() != "auto":
                 chosen[name] = os.path.normpath(start / Path(value).expanduser())
