@@ -26,7 +26,7 @@ SEAM_RANGE = 847_500.0  # m: a slant range that IW1 and IW2 both see
 GROUND_SPEED = 6850.0  # m/s, of the beam on the ground
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Geometry:
     """Geometry of the multilooked grid; fields of shape (length, width) unless said otherwise.
 

@@ -18,6 +18,8 @@ from sbas_assets.simulate.isce_xml import (
     ISCE_RELEASE,
     PIXELS,
     Axis,
+    Component,
+    Property,
     Scheme,
     gdal_image_file,
     image_file,
@@ -217,30 +219,23 @@ def write_interferogram(interferogram: Interferogram, folder: Path, *, conncomp:
     axes = Axis(width), Axis(length)
     place = f"{PLACEHOLDER}/merged/interferograms/{folder.name}"
 
-    unw = folder / "filt_fine.unw"
-    _write(unw, [interferogram.amplitude, interferogram.phase], "f4", "BIL")
-    header = image_properties(
-        f"{place}/{unw.name}", *axes, data_type="float", bands=2, scheme="BIL", family="unwimage",
-        extra={"image_type": ("unw", "Image type used for displaying.")},
-    )  # fmt: skip
-    _beside(unw, ".xml", image_file(header))
-    _beside(unw, ".vrt", raw_vrt(unw.name, length, width, "f4", bands=2))
+    def write(name: str, bands: Bands, pixel: str, header: list[Property | Component]) -> None:
+        _write(folder / name, bands, pixel, "BIL")
+        _beside(folder / name, ".xml", image_file(header))
+        _beside(folder / name, ".vrt", raw_vrt(name, length, width, pixel, bands=len(bands)))
 
-    cor = folder / "filt_fine.cor"
-    _write(cor, [interferogram.coherence], "f4", "BIL")
+    unw, cor, components = (f"filt_fine.{end}" for end in ("unw", "cor", "unw.conncomp"))
+    image = {"image_type": ("unw", "Image type used for displaying.")}
     header = image_properties(
-        f"{place}/{cor.name}", *axes, data_type="FLOAT", access="writeread",
-        extra={"extra_file_name": (f"{place}/{cor.name}.vrt", "For example name of vrt metadata.")},
-    )  # fmt: skip
-    _beside(cor, ".xml", image_file(header))
-    _beside(cor, ".vrt", raw_vrt(cor.name, length, width, "f4"))
-
+        f"{place}/{unw}", *axes, data_type="float", bands=2, scheme="BIL", family="unwimage", extra=image
+    )
+    write(unw, [interferogram.amplitude, interferogram.phase], "f4", header)
+    vrt = {"extra_file_name": (f"{place}/{cor}.vrt", "For example name of vrt metadata.")}
+    header = image_properties(f"{place}/{cor}", *axes, data_type="FLOAT", access="writeread", extra=vrt)
+    write(cor, [interferogram.coherence], "f4", header)
     if conncomp:
-        components = folder / "filt_fine.unw.conncomp"
-        _write(components, [interferogram.component], "u1", "BIL")
-        header = image_properties(f"{place}/{components.name}", *axes, data_type="BYTE")
-        _beside(components, ".xml", image_file(header))
-        _beside(components, ".vrt", raw_vrt(components.name, length, width, "u1"))
+        header = image_properties(f"{place}/{components}", *axes, data_type="BYTE")
+        write(components, [interferogram.component], "u1", header)
 
 
 def _beside(path: Path, suffix: str, text: str) -> None:

@@ -23,7 +23,7 @@ EPOCH = as_date("20100101")
 SEASONAL_PEAK = 0.2  # share of the year after 1 January at which the seasonal displacement is largest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """Ground truth on the multilooked grid, every field of shape (length, width).
 

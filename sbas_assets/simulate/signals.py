@@ -30,7 +30,7 @@ CONNECTED_COHERENCE = 0.4
 INDEPENDENT_SHARE = 0.3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Interferogram:
     """One pair as topsStack leaves it, every field of shape (length, width).
 

@@ -25,10 +25,16 @@ TRUTH_FILE = "truth.h5"
 FIELDS = ("velocity", "seasonal_amplitude", "dem_error", "height", "lat", "lon", "valid")
 
 VELOCITY_RMSE_THRESHOLD = 5.0
-"""Largest RMSE (mm/year) of a good velocity of either preset, see `compare_velocity`."""
+"""Largest RMSE and bias (mm/year) of a good velocity of either preset.
+
+Measured with MintPy 1.6.4, bridging on. Preset small: RMSE 1.5 to 1.6 over five seeds when the troposphere is
+corrected by height correlation, 3.8 when it is not corrected (seed 0). Preset medium (seed 0): 1.5 and 1.9. Bias up to
+3 with reference pixels drawn at random. Without bridging the second bank drops out of the reliable mask, which the
+coverage shows.
+"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Truth:
     """Known content of a simulated stack.
 
@@ -159,7 +165,8 @@ def compare_velocity(
     """Compare an estimated velocity with the truth.
 
     Both are taken relative to the reference pixel. That pixel's own noise would appear as a bias of all others, so
-    the bias is reported and removed before the RMSE and the largest error are taken.
+    the bias (median error) is reported and removed before the RMSE and the largest error are taken. A velocity passes
+    if neither its RMSE nor its bias exceeds the threshold and it covers half of the pixels that have a truth.
 
     Parameters
     ----------
@@ -172,7 +179,7 @@ def compare_velocity(
     mask : ndarray of bool, shape (length, width)
         Pixels that the estimate calls reliable.
     threshold : float
-        Largest RMSE that passes (mm/year).
+        Largest RMSE and largest bias that pass (mm/year).
 
     Returns
     -------
@@ -201,5 +208,5 @@ def compare_velocity(
         "n_pixels": n_pixels,
         "coverage": coverage,
         "threshold_mm_per_year": threshold,
-        "passes": bool(rmse <= threshold and coverage >= 0.5),
+        "passes": bool(rmse <= threshold and abs(bias) <= threshold and coverage >= 0.5),
     }

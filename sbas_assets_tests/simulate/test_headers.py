@@ -102,3 +102,16 @@ def test_an_absent_connected_component_is_not_written(tmp_path: Path) -> None:
     simulate_stack(config, tmp_path)
     assert not list(tmp_path.rglob("*.conncomp*"))
     assert not list(tmp_path.rglob("waterMask*"))
+
+
+@pytest.mark.parametrize("n_swaths", [1, 3])
+def test_a_stack_may_have_one_or_three_subswaths(n_swaths: int, tmp_path: Path) -> None:
+    config = SimulationConfig(length=48, width=48, dates=regular_dates("20200511", 3), n_swaths=n_swaths)
+    truth = simulate_stack(config, tmp_path)
+    assert sorted(path.name for path in (tmp_path / "reference").iterdir()) == [
+        f"IW{i + 1}.xml" for i in range(n_swaths)
+    ]
+    assert truth.valid.mean() > 0.5
+    lat = np.fromfile(tmp_path / "merged" / "geom_reference" / "lat.rdr").reshape(48, 48)
+    assert np.all(lat != 0) == (n_swaths == 1)
+    assert np.any(np.all(lat != 0, axis=1)), "MintPy takes the corners from a row without gaps"

@@ -48,6 +48,12 @@ def test_a_noisy_reference_pixel_shows_as_bias_only(tiny_stack: tuple[Path, Trut
     result = compare_velocity(truth, relative(truth) + 0.004, REFERENCE, truth.valid)
     assert result["bias_mm_per_year"] == pytest.approx(4)
     assert result["rmse_mm_per_year"] == pytest.approx(0, abs=1e-9)
+    assert result["passes"] is True
+
+
+def test_a_velocity_off_by_a_large_constant_fails(tiny_stack: tuple[Path, Truth]) -> None:
+    truth = tiny_stack[1]
+    assert compare_velocity(truth, relative(truth) + 0.02, REFERENCE, truth.valid)["passes"] is False
 
 
 def test_a_mask_without_the_bowls_bank_fails_for_coverage(tiny_stack: tuple[Path, Truth]) -> None:
