@@ -27,9 +27,9 @@ FIELDS = ("velocity", "seasonal_amplitude", "dem_error", "height", "lat", "lon",
 VELOCITY_RMSE_THRESHOLD = 5.0
 """Largest RMSE and bias (mm/year) of a good velocity of either preset.
 
-Measured with MintPy 1.6.4, bridging on. Preset small: RMSE 1.5 to 1.6 over five seeds when the troposphere is
+Measured with MintPy 1.6.4, bridging on. Preset small: RMSE 1.5 to 2.0 over five seeds when the troposphere is
 corrected by height correlation, 3.8 when it is not corrected (seed 0). Preset medium (seed 0): 1.5 and 1.9. Bias up to
-3 with reference pixels drawn at random. Without bridging the second bank drops out of the reliable mask, which the
+4 with reference pixels drawn at random. Without bridging the second bank drops out of the reliable mask, which the
 coverage shows.
 """
 
