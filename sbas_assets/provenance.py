@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -186,11 +186,6 @@ class Digests:
 def _identity(path: Path) -> Identity:
     stat = os.stat(path)  # noqa: PTH116 - follows links, as reading does
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
-
-
-def identities(paths: Sequence[Path]) -> dict[Path, Identity]:
-    """Size, times and inode of files, to prove afterwards that a step left its inputs alone."""
-    return {path: _identity(path) for path in paths if path.exists()}
 
 
 def travelling_facts(records: Mapping[str, Record], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,19 +6,17 @@ killed run leaves nothing that looks finished. No Dagster here; no numerics eith
 
 from __future__ import annotations
 
+import json
 import time
-from pathlib import Path
 from typing import Any
 
 from sbas_assets.errors import InputError
 from sbas_assets.mintpy.stamp import stamp
 from sbas_assets.provenance import (
     Digests,
-    Identity,
     Output,
     Produced,
     Record,
-    identities,
     read_record,
     write_record,
 )
@@ -122,14 +120,15 @@ def _record(job: Job, version: str, produced: Produced) -> Record:
 
 
 def _make(job: Job, old: Record | None) -> Record:
-    before = _input_files(job)
     made = job.step.make(job)
-    _prove_untouched(job, before)
+    _prove_untouched(job)
     version = job.version
     first = old.produced if old is not None and old.data_version == version else Produced.now(job.run.run_id)
     facts = job.facts({**made.facts, **_options_fact(job)})
+    # plain numbers and texts, as they will be read back
+    metrics, facts = json.loads(json.dumps([dict(made.metrics), facts]))
     record = _record(job, version, first).model_copy(
-        update={"metrics": dict(made.metrics), "facts": facts, "picture": _picture_name(job, made)}
+        update={"metrics": metrics, "facts": facts, "picture": _picture_name(job, made)}
     )
     return _publish(job, made, record, old)
 
@@ -143,17 +142,15 @@ def _picture_name(job: Job, made: Made) -> str | None:
     return f"pic/{job.step.name}.png" if made.picture else None
 
 
-def _input_files(job: Job) -> dict[Path, Identity]:
-    paths = [job.workspace.root / out.path for record in job.inputs.values() for out in record.outputs]
-    return identities(paths)
+def _prove_untouched(job: Job) -> None:
+    """An asset never changes a file of another: a step that did is a defect, found at once.
 
-
-def _prove_untouched(job: Job, before: dict[Path, Identity]) -> None:
-    """An asset never changes a file of another: a step that did is a defect, found at once."""
-    after = identities(list(before))
-    touched = [path.name for path in before if after.get(path) != before[path]]
-    if touched:
-        raise RuntimeError(f"{job.step.name} changed files of its upstream assets: {', '.join(touched)}")
+    A file's times may have changed: HDF5 opens the sources of a view as it opens the view, for writing too.
+    """
+    for name, record in job.inputs.items():
+        touched = job.digests.damaged(job.workspace, record)
+        if touched:
+            raise RuntimeError(f"{job.step.name} changed files of {name}: {'; '.join(touched)}")
 
 
 def _publish(job: Job, made: Made, record: Record, old: Record | None) -> Record:

@@ -57,12 +57,13 @@ KMZ = Step(
 
 HDFEOS5 = Step(
     name="hdfeos5",
+    # the series last: what it says of reference and dates wins over what the others inherited
     upstream=(
-        "geo_timeseries_demErr",
         "geo_temporalCoherence",
         "geo_avgSpatialCoh",
         "geo_maskTempCoh",
         "geo_geometryRadar",
+        "geo_timeseries_demErr",
     ),
     options=("mintpy.save.hdfEos5", "mintpy.save.hdfEos5."),
     make=make_hdfeos5,

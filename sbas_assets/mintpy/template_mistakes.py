@@ -183,12 +183,22 @@ def _unsupported(key: str, value: str) -> Mistake | None:
     return None
 
 
+# MintPy's timeseries2velocity stops with "bootstrapping support polynomial with the order of 1 ONLY!"
+_NOT_WITH_BOOTSTRAP = tuple(f"mintpy.timeFunc.{name}" for name in ("periodic", "stepDate", "exp", "log"))
+
+
 def _contradictions(options: Mapping[str, str]) -> Iterator[Mistake]:
     """Find options that are good alone and not together."""
     model = options.get("mintpy.troposphericDelay.weatherModel", "ERA5")
     if model != "ERA5" and options.get("mintpy.troposphericDelay.method", "pyaps") == "pyaps":
         message = f"mintpy.troposphericDelay.weatherModel = {model} needs PyAPS 2, which can not be installed any more"
         yield Mistake("weather-model-unsupported", message, "set it to ERA5, or choose another method")
+    if options.get("mintpy.timeFunc.uncertaintyQuantification") == "bootstrap":
+        more = [key for key in _NOT_WITH_BOOTSTRAP if options.get(key, "no") != "no"]
+        more += ["mintpy.timeFunc.polynomial"] if options.get("mintpy.timeFunc.polynomial", "1") != "1" else []
+        if more:
+            message = f"mintpy.timeFunc.uncertaintyQuantification = bootstrap works with a line alone, not {more[0]}"
+            yield Mistake("template-value-invalid", message, "choose residue, or leave out the other time functions")
     for group in ("mintpy.network", "mintpy.timeFunc"):
         start, end = options.get(f"{group}.startDate", "no"), options.get(f"{group}.endDate", "no")
         if "no" not in (start, end) and start >= end:

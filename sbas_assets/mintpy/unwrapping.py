@@ -11,7 +11,7 @@ import numpy as np
 from sbas_assets.errors import InputError
 from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.template import Template
-from sbas_assets.mintpy.workfolder import CORRECTED_STACK, NETWORK_STACK, STACK
+from sbas_assets.mintpy.workfolder import CORRECTED_STACK, NETWORK_STACK, STACK, TEMPLATE
 from sbas_assets.published.pictures import map_picture
 from sbas_assets.step import Job, Made, Step
 
@@ -29,8 +29,26 @@ def make_corrected(job: Job) -> Made:
     workfolder.view_of_stack(job.workspace.root / NETWORK_STACK, job.folder / STACK, relative="../ifgramStack.h5")
     _require_components(job)
     workfolder.write_template(job)
-    workfolder.run(job, lambda: workfolder.app(job.folder).run_unwrap_error_correction("correct_unwrap_error"))
+    method = job.template.raw["mintpy.unwrapError.method"]
+    workfolder.run(job, lambda: _correct(method))
     return _made(job)
+
+
+def _correct(method: str) -> None:
+    """Source: `mintpy.smallbaselineApp.TimeSeriesAnalysis.run_unwrap_error_correction`."""
+    import mintpy.cli.unwrap_error_bridging
+    import mintpy.cli.unwrap_error_phase_closure
+
+    common = [STACK, "--template", TEMPLATE]
+    closure = [*common, "--cc-mask", "maskConnComp.h5"]
+    bridged = "unwrapPhase_bridging"
+    if method == "bridging":
+        mintpy.cli.unwrap_error_bridging.main(common)
+    elif method == "phase_closure":
+        mintpy.cli.unwrap_error_phase_closure.main(closure)
+    else:
+        mintpy.cli.unwrap_error_bridging.main([*common, "-i", "unwrapPhase", "-o", bridged])
+        mintpy.cli.unwrap_error_phase_closure.main([*closure, "-i", bridged, "-o", DATASET[method]])
 
 
 def _require_components(job: Job) -> None:
