@@ -15,6 +15,7 @@ from sbas_assets.errors import InputError
 from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.template import Template
 from sbas_assets.mintpy.troposphere import DELAY_FILE
+from sbas_assets.mintpy.views import view_of_stack
 from sbas_assets.mintpy.weather import method
 from sbas_assets.mintpy.workfolder import ION_STACK
 from sbas_assets.published.pictures import series_picture
@@ -30,7 +31,7 @@ def make_corrected(job: Job) -> Made:
         _require_ion_stack(job)
     workfolder.link_inputs(job, instead={ION_STACK: "ionStack.h5"})
     if ionosphere:
-        workfolder.view_of_stack(job.workspace.root / ION_STACK, job.folder / ION_STACK, relative="../ionStack.h5")
+        view_of_stack(job.workspace.root / ION_STACK, job.folder / ION_STACK, relative="../ionStack.h5")
     workfolder.link_user_files(job)
     point = job.facts()["reference_point"]
     pixel = f"{point['row']},{point['column']}"

@@ -16,6 +16,7 @@ import numpy as np
 from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.loading import date_baselines
 from sbas_assets.mintpy.reference import pinned_state, quality, reference_point
+from sbas_assets.mintpy.views import view_of_stack
 from sbas_assets.mintpy.workfolder import GEOMETRY, NETWORK_STACK, STACK
 from sbas_assets.published.pictures import network_picture
 from sbas_assets.step import Job, Made, Step
@@ -37,7 +38,7 @@ def make_network(job: Job) -> Made:
     """Mark the dropped pairs, set the reference point, and give the overview of the stack."""
     workfolder.link_inputs(job, instead={STACK: "ifgramStack.h5"})
     workfolder.link_user_files(job)
-    workfolder.view_of_stack(job.workspace.root / STACK, job.folder / STACK, relative="../ifgramStack.h5")
+    view_of_stack(job.workspace.root / STACK, job.folder / STACK, relative="../ifgramStack.h5")
     workfolder.write_template(job)
     workfolder.run(job, lambda: _select_pairs(job.folder))
     row, column = reference_point(job)

@@ -15,6 +15,8 @@ from typing import Any
 
 import h5py
 
+from sbas_assets.mintpy.views import copy_virtual
+
 PROVENANCE_ATTRIBUTE = "SBAS_ASSETS_PROVENANCE"
 _CLOCK_OR_PATH = frozenset({"MODIFICATION_TIME", "OG_FILE_PATH", "FILE_PATH", PROVENANCE_ATTRIBUTE})
 _HDF5 = frozenset({".h5", ".he5"})
@@ -62,7 +64,10 @@ def _copy_group(source: h5py.Group, target: h5py.Group, provenance: Mapping[str,
         if isinstance(item, h5py.Group):
             _copy_group(item, target.create_group(key), provenance)
         else:
-            source.copy(item, target, name=key, without_attrs=True)
+            if item.is_virtual:
+                copy_virtual(item, target, key)
+            else:
+                source.copy(item, target, name=key, without_attrs=True)
             _copy_attributes(item, target[key], provenance)
     _copy_attributes(source, target, provenance)
 

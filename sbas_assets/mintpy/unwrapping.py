@@ -11,6 +11,7 @@ import numpy as np
 from sbas_assets.errors import InputError
 from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.template import Template
+from sbas_assets.mintpy.views import view_of_stack
 from sbas_assets.mintpy.workfolder import CORRECTED_STACK, NETWORK_STACK, STACK, TEMPLATE
 from sbas_assets.published.pictures import map_picture
 from sbas_assets.step import Job, Made, Step
@@ -26,7 +27,7 @@ def make_corrected(job: Job) -> Made:
     """Write the corrected phase beside the original one, in a view of the stack."""
     workfolder.link_inputs(job, instead={STACK: "ifgramStack.h5", NETWORK_STACK: NETWORK_STACK})
     workfolder.link_user_files(job)
-    workfolder.view_of_stack(job.workspace.root / NETWORK_STACK, job.folder / STACK, relative="../ifgramStack.h5")
+    view_of_stack(job.workspace.root / NETWORK_STACK, job.folder / STACK, relative="../ifgramStack.h5")
     _require_components(job)
     workfolder.write_template(job)
     method = job.template.raw["mintpy.unwrapError.method"]

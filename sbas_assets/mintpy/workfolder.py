@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
-
 from sbas_assets.errors import InputError
 from sbas_assets.mintpy.session import run_in_folder
 from sbas_assets.mintpy.template import Template, known_options
@@ -94,30 +92,6 @@ def app(folder: Path) -> Any:
 def run[T](job: Job, call: Callable[[], T]) -> T:
     """Run a MintPy call in the step's staging folder, its output going to the step's log."""
     return run_in_folder(job.folder, job.log, call, echo=job.run.echo)
-
-
-def view_of_stack(source: Path, target: Path, *, relative: str) -> None:
-    """Write a small HDF5 file whose big datasets are virtual ones on an interferogram stack.
-
-    Parameters
-    ----------
-    source : Path
-        `ifgramStack.h5` or a view of it; only read. A view's own pair list, flags and attributes are taken over.
-    target : Path
-        The view.
-    relative : str
-        Path of the real stack relative to the view's folder, in the staging folder and in the work folder alike.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(source, "r") as stack, h5py.File(target, "w") as view:
-        for name, dataset in stack.items():
-            if dataset.ndim == 3:
-                layout = h5py.VirtualLayout(dataset.shape, dataset.dtype, maxshape=dataset.maxshape)
-                layout[...] = h5py.VirtualSource(relative, name, dataset.shape, maxshape=dataset.maxshape)
-                view.create_virtual_dataset(name, layout)
-            else:
-                stack.copy(dataset, view, name=name)
-        view.attrs.update(stack.attrs)
 
 
 def user_files(job: Job) -> dict[str, Path]:
