@@ -215,7 +215,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(args=given, prog_name="sbas-assets", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except USAGE_ERROR as error:
         return _wrong_usage(error, given)
     except (KeyboardInterrupt, typer.Abort):

@@ -22,6 +22,8 @@ from sbas_assets.transaction import execute
 from sbas_assets.workspace import FrameLocks, Settings
 
 RUN_TAGS = ("sbas/frame", "sbas/track")
+MAX_RETRIES = 3
+FIRST_DELAY_S = 10.0
 
 
 class Platform(dg.ConfigurableResource):
@@ -89,9 +91,14 @@ def dagster_failures(context: dg.AssetExecutionContext | dg.AssetCheckExecutionC
     except SbasError as error:
         metadata: dict[str, Any] = {"code": error.code, "kind": "input" if isinstance(error, InputError) else "outside"}
         metadata |= {name: value for name in ("mend", "path") if (value := getattr(error, name))}
+        failure = dg.Failure(description=str(error), metadata=metadata, allow_retries=False)
         # a user's mistake is the same at the next try; a fault of the outside world may have gone
-        retry = isinstance(error, OutsideError)
-        raise dg.Failure(description=str(error), metadata=metadata, allow_retries=retry) from error
+        if isinstance(error, OutsideError):
+            failure.__cause__ = error
+            # a RetryPolicy would start a step again that somebody has just stopped
+            delay = FIRST_DELAY_S * 2**context.retry_number
+            raise dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=delay) from failure
+        raise failure from error
     except Exception as error:
         context.log.error(traceback.format_exc())
         metadata = {"code": "internal", "kind": "internal", "error": type(error).__name__}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from rich.text import Text
@@ -49,7 +50,13 @@ def _summary(report: StackReport) -> str:
         f"{rows} x {columns} pixels",
         f"track {tracks}",
         str(report.orbit_direction or "direction unknown").lower(),
-        f"ISCE {report.isce_version or 'version unknown'}",
+        _isce(report.isce_version),
     )
     verdict = "can be processed" if report.ok else "cannot be processed"
     return f"{report.stack} {verdict}: {', '.join(facts)}"
+
+
+def _isce(version: str | None) -> str:
+    """Return the release alone: the headers say `Release: 2.6.5, svn-, 20260630. Current: svn-.`."""
+    found = re.search(r"\d+(\.\d+)+", version or "")
+    return f"ISCE {found.group()}" if found else f"ISCE {version or 'version unknown'}"

@@ -129,9 +129,9 @@ def fail(out: Output, command: str, failure: Failure, document: Mapping[str, Any
     log = None if failure.kind == "input" else write_log(command, failure)
     if out.json:
         out.document({**(document or {}), "error": _as_dict(failure, log)})
-    where = f"frame {failure.frame}: " if failure.frame else ""
-    out.note(f"error: [{failure.code}] {where}{failure.message}", "bold red")
-    for name, value in (("file", failure.path), ("mend", failure.mend), ("log", log)):
+    where = [part for part in (failure.frame and f"frame {failure.frame}", failure.path) if part]
+    out.note(f"error: [{failure.code}] {': '.join([*where, failure.message])}", "bold red")
+    for name, value in (("mend", failure.mend), ("log", log)):
         if value:
             out.note(f"  {name}: {value}")
     return failure.exit_code

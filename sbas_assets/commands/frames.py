@@ -34,7 +34,7 @@ def add(out: Output, key: str, stack: Path, template: Path | None, settings: Seq
         "attributes": attributes,
     }
     path = register(roots, key, frame_config(values, frame=key, path=template))
-    out.say(f"added frame {key}: track {values['track']}, {values['direction']}, {len(options)} options, in {path}")
+    out.say(f"added frame {key}: track {values['track']}, {values['direction']}, options: {len(options)}, in {path}")
     out.say(f"next: sbas-assets run {key}")
     if imported.ignored:
         out.note(f"note: not MintPy's, left out of the template: {', '.join(imported.ignored)}")

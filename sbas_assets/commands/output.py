@@ -56,6 +56,7 @@ class Output:
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
         """Print a table; columns named with a `>` before them are aligned to the right."""
         table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+        table.collapse_padding = True
         for name in columns:
             right = name.startswith(">")
             table.add_column(name.removeprefix(">"), justify="right" if right else "left", overflow="fold")
@@ -75,12 +76,18 @@ def opened(*, as_json: bool) -> Iterator[Output]:
     They are copies of the process's own: Dagster redirects descriptors 1 and 2 into its log files while it runs, and
     what any library prints to standard output would otherwise stand in the middle of the result.
     """
-    sys.stdout.flush()
-    with _copy(1) as out, _copy(2) as err:
-        results = Console(file=out, width=None if out.isatty() else UNWRAPPED, highlight=False)
-        notes = Console(file=err, width=None if err.isatty() else UNWRAPPED, highlight=False)
-        with _stray_output_to_stderr(out.fileno()):
-            yield Output(as_json, results, notes)
+    with _copy(1) as out, _copy(2) as err, _stray_output_to_stderr(out.fileno()):
+        yield Output(as_json, _console(out), _console(err))
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let the caller decide; rich would end the process with its own exit code."""
+        raise BrokenPipeError
+
+
+def _console(file: TextIO) -> Console:
+    return _Console(file=file, width=None if file.isatty() else UNWRAPPED, highlight=False)
 
 
 @contextmanager
@@ -89,12 +96,18 @@ def _copy(descriptor: int) -> Iterator[TextIO]:
         copy = os.dup(descriptor)
     except OSError:  # closed by whoever started us: nobody listens
         copy = os.open(os.devnull, os.O_WRONLY)
-    with os.fdopen(copy, "w", encoding=sys.stdout.encoding, errors="backslashreplace") as file:
+    # None: Python found the descriptor closed when it started
+    encoding = sys.stdout.encoding if sys.stdout is not None else "utf-8"
+    with os.fdopen(copy, "w", encoding=encoding, errors="backslashreplace") as file:
         yield file
 
 
 @contextmanager
 def _stray_output_to_stderr(original: int) -> Iterator[None]:
+    if sys.stdout is None or sys.stderr is None:
+        yield
+        return
+    sys.stdout.flush()
     os.dup2(2, 1)
     try:
         yield

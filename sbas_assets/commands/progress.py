@@ -7,7 +7,7 @@ running step; elsewhere the lines alone are printed.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from sbas_assets.commands.results import (
     CheckResult,
     RunResult,
     asset_result,
+    check_failure,
     check_result,
     step_failure,
 )
@@ -27,6 +28,7 @@ from sbas_assets.commands.results import (
 if TYPE_CHECKING:
     import dagster as dg
 
+_FAILURE = "dagster._core.definitions.events.Failure: "
 STYLES = {"made": "green", "remade": "green", "reused": "cyan", "passed-through": "dim", "failed": "bold red"}
 
 
@@ -39,10 +41,13 @@ class Watcher:
         Its `notes` get the lines.
     result : RunResult
         Gets what the events say.
+    interrupted : callable
+        Called when somebody has stopped the run.
     """
 
-    def __init__(self, out: Output, result: RunResult) -> None:
+    def __init__(self, out: Output, result: RunResult, interrupted: Callable[[], None]) -> None:
         self.result = result
+        self._interrupted = interrupted
         self._out = out
         self._width = max((len(name) for name in result.assets), default=0)
         columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
@@ -57,6 +62,13 @@ class Watcher:
 
     def __call__(self, entry: dg.EventLogEntry) -> None:
         """Take one entry of the run's log."""
+        try:
+            self._take(entry)
+        except OSError:
+            # nobody reads the progress any more: no reason to stop the run
+            self._out.notes.quiet = True
+
+    def _take(self, entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
         if event is None:
             # such as the wait for another run of the frame; errors come with the failure of their step
@@ -71,7 +83,7 @@ class Watcher:
             case "ASSET_CHECK_EVALUATION":
                 self._checked(check_result(event))
             case "STEP_UP_FOR_RETRY":
-                self._print(f"{event.step_key}: {event.message}", "yellow")
+                self._tried(event)
             case "STEP_FAILURE":
                 self._failed(event)
 
@@ -86,12 +98,24 @@ class Watcher:
 
     def _checked(self, check: CheckResult) -> None:
         self.result.checks.append(check)
+        if not check.passed and check.severity == "ERROR":
+            self.result.failures.append(check_failure(check, self.result.frame))
         if not check.passed:
             self._print(f"check {check.name} failed ({check.severity})", "bold red" if check.blocking else "yellow")
 
+    def _tried(self, event: dg.DagsterEvent) -> None:
+        again = event.step_retry_data
+        reason = again.error and (again.error.cause or again.error)
+        told = reason.message.strip().removeprefix(_FAILURE) if reason else "failed"
+        self._print(f"{event.step_key}: {told}; trying again in {again.seconds_to_wait or 0:.0f} s", "yellow")
+
     def _failed(self, event: dg.DagsterEvent) -> None:
+        source = event.step_failure_data.error_source
+        if source is not None and source.value == "INTERRUPT":
+            self._interrupted()
+            return
         step, failure = str(event.step_key), step_failure(event, self.result.frame)
-        self.result.failures.append((step, failure))
+        self.result.failures.append(failure)
         if step in self.result.assets:
             self._line(step, "failed", f"[{failure.code}]")
 

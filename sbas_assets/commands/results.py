@@ -78,16 +78,21 @@ class CheckResult:
 
 @dataclass
 class RunResult:
-    """Everything that a run did so far."""
+    """Everything that a run did so far; `failures` in the order in which they happened."""
 
     frame: str
     run_id: str
     assets: list[str]
     made: dict[str, AssetResult] = field(default_factory=dict)
     checks: list[CheckResult] = field(default_factory=list)
-    failures: list[tuple[str, Failure]] = field(default_factory=list)
-    success: bool = False
+    failures: list[Failure] = field(default_factory=list)
+    finished: bool = False
     seconds: float = 0.0
+
+    @property
+    def success(self) -> bool:
+        """Whether all was made and nothing is wrong with it; a warning is no failure."""
+        return self.finished and not self.failures
 
     @property
     def missing(self) -> list[str]:
@@ -101,11 +106,8 @@ class RunResult:
 
     def failure(self) -> Failure:
         """The first cause of the run's failure."""
-        for check in self.checks:
-            if check.blocking and not check.passed:
-                return _check_failure(self.frame, check)
         if self.failures:
-            return self.failures[0][1]
+            return self.failures[0]
         mend = f"look at run {self.run_id} in the UI"
         return Failure("run-failed", "the run failed outside its steps", "internal", mend=mend, frame=self.frame)
 
@@ -170,7 +172,8 @@ def step_failure(event: dg.DagsterEvent, frame: str) -> Failure:
     return Failure(facts.get("code", "internal"), message, kind, mend, facts.get("path"), frame, details)
 
 
-def _check_failure(frame: str, check: CheckResult) -> Failure:
+def check_failure(check: CheckResult, frame: str) -> Failure:
+    """Describe a check that did not pass."""
     kind: Kind = "input" if check.check in INPUT_CHECKS else "internal"
     stops = [row for row in check.metadata.get("problems", []) if isinstance(row, dict) and row["severity"] == "stop"]
     if stops:

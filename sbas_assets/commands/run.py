@@ -70,7 +70,7 @@ def run_frame(out: Output, settings: Settings, key: str, selection: str | None =
         instance.add_dynamic_partitions(str(FRAMES.name), [key])
         began = time.monotonic()
         try:
-            result.success = _execute(out, job, instance, result)
+            result.finished = _execute(out, job, instance, result)
         finally:
             result.seconds = time.monotonic() - began
     return result
@@ -93,23 +93,29 @@ def _job(selection: str | None) -> tuple[dg.JobDefinition, list[str]]:
 
 
 def _execute(out: Output, job: dg.JobDefinition, instance: dg.DagsterInstance, result: RunResult) -> bool:
-    from dagster._core.errors import DagsterExecutionInterruptedError
-
     from sbas_assets.commands.progress import Watcher
 
-    watcher = Watcher(out, result)
+    stopped = []
+
+    def interrupted() -> None:
+        """Make it a canceled run: Dagster takes an interrupt that nobody asked for in the UI for a failure."""
+        stopped.append(True)
+        run = instance.get_run_by_id(result.run_id)
+        if run is not None:
+            instance.report_run_canceling(run, "stopped at the terminal")
+
+    watcher = Watcher(out, result, interrupted)
     instance.add_event_listener(result.run_id, watcher)
     with watcher.shown():
-        try:
-            done = job.execute_in_process(
-                run_config=_QUIET,
-                instance=instance,
-                partition_key=result.frame,
-                run_id=result.run_id,
-                raise_on_error=False,
-            )
-        except DagsterExecutionInterruptedError:
-            raise KeyboardInterrupt from None
+        done = job.execute_in_process(
+            run_config=_QUIET,
+            instance=instance,
+            partition_key=result.frame,
+            run_id=result.run_id,
+            raise_on_error=False,
+        )
+    if stopped:
+        raise KeyboardInterrupt
     return bool(done.success)
 
 
@@ -125,12 +131,12 @@ def report_failure(out: Output, result: RunResult) -> int:
 def show_assets(out: Output, result: RunResult) -> None:
     """Print a table of the assets."""
     columns = ("asset", "outcome", ">seconds", ">size", "version", "why")
-    rows: list[tuple[Any, ...]] = [
+    rows = [
         (made.asset, made.outcome, f"{made.seconds:.1f}", readable_size(made.size), made.data_version[:8], made.why)
         for made in result.made.values()
     ]
-    rows += [(name, "not made", "", "", "", "") for name in result.missing]
-    out.table(columns, rows)
+    if rows:
+        out.table(columns, rows)
 
 
 def show_checks(out: Output, result: RunResult) -> None:
@@ -139,7 +145,8 @@ def show_checks(out: Output, result: RunResult) -> None:
         (check.asset, check.check, "passed" if check.passed else f"failed ({check.severity})", _found(check.metadata))
         for check in result.checks
     ]
-    out.table(("checked asset", "check", "result", "found"), rows)
+    if rows:
+        out.table(("checked asset", "check", "result", "found"), rows)
 
 
 def _found(metadata: dict[str, Any]) -> str:
