@@ -1,0 +1,214 @@
+"""The real webserver, started with workspace.yaml: add a partition, materialize everything, read what it shows."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sbas_assets.definitions import JOB
+from sbas_assets.frames import FrameCatalogue, frame_config
+from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
+
+KEY = "T071D_web"
+REPOSITORY = Path(__file__).resolve().parents[1]
+WORKSPACE = str(REPOSITORY / "workspace.yaml")
+SELECTOR = {"repositoryLocationName": "sbas_assets", "repositoryName": "__repository__"}
+
+ADD_PARTITION = """mutation($p: String!, $k: String!, $r: RepositorySelector!) {
+  addDynamicPartition(partitionsDefName: $p, partitionKey: $k, repositorySelector: $r) {
+    __typename ... on PythonError { message } } }"""
+LAUNCH = """mutation($e: ExecutionParams!) { launchRun(executionParams: $e) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
+  ... on RunConfigValidationInvalid { errors { message } } } }"""
+STATUS = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status tags { key value } } } }"
+ASSET = """query($k: AssetKeyInput!, $p: [String!]) { assetOrError(assetKey: $k) { ... on Asset {
+  assetMaterializations(limit: 1, partitions: $p) { runId partition metadataEntries {
+    label ... on MarkdownMetadataEntry { mdStr } ... on FloatMetadataEntry { floatValue }
+    ... on IntMetadataEntry { intValue } ... on TextMetadataEntry { text } } } } } }"""
+NODES = """query { assetNodes { assetKey { path } groupName kinds description
+  owners { ... on TeamAssetOwner { team } } isPartitioned isMaterializable hasMaterializePermission } }"""
+CHECKS = """query($k: AssetKeyInput!) { assetNodeOrError(assetKey: $k) { ... on AssetNode {
+  assetChecksOrError { ... on AssetChecks { checks { name blocking
+    executionForLatestMaterialization { status } } } } } } }"""
+
+
+@dataclass
+class Webserver:
+    port: int
+    root: Path
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/graphql", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            found = json.load(answer)
+        assert "errors" not in found, found["errors"]
+        return dict(found["data"])
+
+    def wait_for(self, run_id: str) -> dict[str, Any]:
+        deadline = time.monotonic() + 240
+        while True:
+            run = self.ask(STATUS, id=run_id)["runOrError"]
+            if run["status"] in {"SUCCESS", "FAILURE", "CANCELED"}:
+                return dict(run)
+            assert time.monotonic() < deadline, run
+            time.sleep(1)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def webserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webserver]:
+    root = tmp_path_factory.mktemp("web")
+    stack = root / "stack"
+    simulate_stack(SimulationConfig(length=72, width=80, dates=regular_dates("20200511", 6, 24), seed=6), stack)
+    options = {"mintpy.troposphericDelay.method": "no"}
+    config = frame_config({"track": 71, "direction": "descending", "stack": str(stack), "mintpy": options})
+    FrameCatalogue(root).add(KEY, config)
+    home = root / "dagster"
+    home.mkdir()
+    shutil.copy(REPOSITORY / "sbas_assets" / "commands" / "dagster.yaml", home)
+    server = Webserver(free_port(), root)
+    environment = {**os.environ, "SBAS_ROOT": str(root), "DAGSTER_HOME": str(home)}
+    environment.pop("SBAS_STORE", None)
+    webserver = ["dagster-webserver", "-w", WORKSPACE, "-h", "127.0.0.1", "-p", str(server.port)]
+    # runs are queued, so that each frame has one at a time: the daemon takes them from the queue
+    daemon = ["dagster-daemon", "run", "-w", WORKSPACE]
+    with ExitStack() as stack_of_processes:
+        process = stack_of_processes.enter_context(_running(webserver, root / "webserver.log", environment))
+        stack_of_processes.enter_context(_running(daemon, root / "daemon.log", environment))
+        _wait_until_up(server, process, root / "webserver.log")
+        yield server
+
+
+@contextmanager
+def _running(words: list[str], log: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    program = str(Path(sys.executable).with_name(words[0]))
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [program, *words[1:]],
+            env=environment,
+            cwd=REPOSITORY,
+            stdout=file,
+            stderr=file,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=60)
+
+
+def _wait_until_up(server: Webserver, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            if server.ask("query { repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"):
+                return
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture(scope="module")
+def materialized(webserver: Webserver) -> str:
+    added = webserver.ask(ADD_PARTITION, p="frame", k=KEY, r=SELECTOR)
+    assert added["addDynamicPartition"]["__typename"] == "AddDynamicPartitionSuccess"
+    execution = {
+        "selector": {**SELECTOR, "jobName": JOB},
+        "mode": "default",
+        "executionMetadata": {"tags": [{"key": "dagster/partition", "value": KEY}]},
+    }
+    launched = webserver.ask(LAUNCH, e=execution)["launchRun"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    run_id = str(launched["run"]["runId"])
+    run = webserver.wait_for(run_id)
+    assert run["status"] == "SUCCESS", (webserver.root / "webserver.log").read_text()[-4000:]
+    tags = {tag["key"]: tag["value"] for tag in run["tags"]}
+    assert tags["sbas/frame"] == KEY
+    assert tags["sbas/track"] == "71"
+    return run_id
+
+
+def metadata(webserver: Webserver, asset: str) -> dict[str, Any]:
+    found = webserver.ask(ASSET, k={"path": [asset]}, p=[KEY])["assetOrError"]["assetMaterializations"]
+    values = {}
+    for entry in found[0]["metadataEntries"]:
+        values[entry["label"]] = next((v for k, v in entry.items() if k != "label" and v is not None), None)
+    return values
+
+
+def test_every_asset_says_what_it_is_and_who_owns_it(webserver: Webserver) -> None:
+    nodes = {node["assetKey"]["path"][0]: node for node in webserver.ask(NODES)["assetNodes"]}
+    assert len(nodes) == 25
+    groups = {node["groupName"] for node in nodes.values()}
+    assert groups == {"source", "weather", "stack", "timeseries", "velocity", "geo", "export", "published"}
+    for name, node in nodes.items():
+        assert node["description"], name
+        assert node["kinds"], name
+        assert node["owners"] == [{"team": "insar"}], name
+        assert node["isPartitioned"], name
+    assert not nodes["topsStack"]["isMaterializable"]
+
+
+def test_a_materialized_asset_shows_numbers_with_units_and_a_picture(webserver: Webserver, materialized: str) -> None:
+    shown = metadata(webserver, "velocity")
+    assert shown["outcome"] == "made"
+    assert -200 < shown["velocity_min_mm_per_year"] < -20
+    assert shown["first_made_by_run"] == materialized
+    picture = shown["picture"]
+    assert picture.startswith("![picture](data:image/png;base64,")
+    png = base64.b64decode(picture.split(",", 1)[1].rstrip(")"))
+    assert png.startswith(b"\x89PNG")
+    assert len(png) <= 100_000
+
+
+def test_the_stack_has_its_fingerprint_as_data_version(webserver: Webserver, materialized: str) -> None:
+    shown = metadata(webserver, "topsStack")
+    assert shown["pairs"] == 12
+    record = json.loads((webserver.root / "work" / KEY / ".sbas" / "records" / "topsStack.json").read_text())
+    query = """query($k: AssetKeyInput!, $p: [String!]) { assetOrError(assetKey: $k) { ... on Asset {
+      assetMaterializations(limit: 1, partitions: $p) { tags { key value } } } } }"""
+    found = webserver.ask(query, k={"path": ["topsStack"]}, p=[KEY])["assetOrError"]["assetMaterializations"][0]
+    tags = {tag["key"]: tag["value"] for tag in found["tags"]}
+    assert tags["dagster/data_version"] == record["data_version"]
+
+
+def test_the_checks_have_passed_and_the_right_ones_block(webserver: Webserver, materialized: str) -> None:
+    seen = {}
+    for asset in ("topsStack", "network", "timeseries", "velocity", "zarr_velocity"):
+        checks = webserver.ask(CHECKS, k={"path": [asset]})["assetNodeOrError"]["assetChecksOrError"]["checks"]
+        for check in checks:
+            seen[check["name"]] = (check["blocking"], check["executionForLatestMaterialization"]["status"])
+    assert seen == {
+        "preflight": (True, "SUCCEEDED"),
+        "network_connected": (True, "SUCCEEDED"),
+        "reliable_pixels": (True, "SUCCEEDED"),
+        "temporal_coherence": (False, "SUCCEEDED"),
+        "velocity_in_bounds": (False, "SUCCEEDED"),
+        "zarr_equals_hdf5": (False, "SUCCEEDED"),
+    }
