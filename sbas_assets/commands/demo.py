@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -89,21 +90,23 @@ def _add_frame(settings: Settings, config: SimulationConfig, stack: Path, size: 
 
 
 def _show_products(out: Output, settings: Settings, result: RunResult) -> None:
-    work = settings.workspace(result.frame).root
-    rows = [row for made in result.made.values() for row in _product_rows(made, work)]
-    out.table(("asset", "outcome", "product", ">size", ">seconds"), rows, title="products")
+    out.say(f"HDF5 in {settings.workspace(result.frame).root}")
+    out.say(f"Zarr in {settings.store.rstrip('/')}/{result.frame}")
+    rows = [row for made in result.made.values() for row in _product_rows(made)]
+    out.table(("asset", "outcome", "product", ">size", ">seconds"), rows)
     out.say(f"{len(result.recomputed)} of {len(result.made)} assets made in {result.seconds:.1f} s")
 
 
-def _product_rows(made: AssetResult, work: Path) -> list[tuple[Any, ...]]:
+def _product_rows(made: AssetResult) -> list[tuple[Any, ...]]:
     """One row for each file, and one for a Zarr copy; the time stands at the first."""
-    products = [(f"{work.name}/{file['file']}", file["bytes"]) for file in made.files]
+    products = [(file["file"], readable_size(file["bytes"])) for file in made.files]
     if "store" in made.metrics:
-        products.append((made.metrics["store"], made.size))
+        product, version, name = made.metrics["store"].split("/")[-3:]
+        products.append((f"{product}/{version[:8]}…/{name}", readable_size(made.size)))
     if not products:
-        products = [(made.why, None)]
-    first = (made.asset, made.outcome, products[0][0], readable_size(products[0][1]), f"{made.seconds:.1f}")
-    return [first, *(("", "", name, readable_size(size), "") for name, size in products[1:])]
+        products = [(made.why, "")]
+    first = (made.asset, made.outcome, *products[0], f"{made.seconds:.1f}")
+    return [first, *(("", "", *product, "") for product in products[1:])]
 
 
 def _judge(out: Output, settings: Settings, key: str, truth: Truth) -> int:
@@ -129,9 +132,10 @@ def _judge(out: Output, settings: Settings, key: str, truth: Truth) -> int:
 
 def _show_next(out: Output, settings: Settings, key: str, truth: Truth) -> None:
     row, column = (int(i) for i in divmod(abs(truth.velocity * truth.valid).argmax(), truth.velocity.shape[1]))
-    environment = f"SBAS_ROOT={settings.root} DAGSTER_HOME={settings.dagster_home}"
+    roots = {"SBAS_ROOT": str(settings.root), "DAGSTER_HOME": str(settings.dagster_home)}
     if os.environ.get("SBAS_STORE"):
-        environment += f" SBAS_STORE={settings.store}"
+        roots["SBAS_STORE"] = settings.store
+    environment = " ".join(f"{name}={shlex.quote(value)}" for name, value in roots.items())
     out.say("\nthe series where the ground moves most:")
     out.say(f"  {environment} sbas-assets point {key} {truth.lat[row, column]:.5f} {truth.lon[row, column]:.5f}")
     out.say("the runs and products in the browser:")

@@ -77,7 +77,8 @@ def select(graph: AssetGraph, text: str | None) -> Selection:
 
 def _in_full(text: str, names: set[str]) -> str:
     """Write a selection in Dagster's language, which knows neither bare names nor commas."""
-    return " ".join(_translated(match, names) for match in _tokens(text))
+    # all tokens first: a name is not looked up in a text that is no selection at all
+    return " ".join(_translated(match, names) for match in list(_tokens(text)))
 
 
 def _tokens(text: str) -> Iterator[re.Match[str]]:
