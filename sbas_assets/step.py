@@ -102,6 +102,14 @@ class Job:
         """What the upstream products are known to be made from, with `own` added."""
         return travelling_facts(self.inputs, own or {})
 
+    def facts_to_record(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """What the product passes on: nothing of an upstream asset of which only a part matters.
+
+        The geometry stays as it is when pairs are added; the pairs it once saw would be taken for the present ones.
+        """
+        whole = {name: record for name, record in self.inputs.items() if name not in self.step.parts}
+        return travelling_facts(whole, own)
+
 
 @dataclass(frozen=True)
 class Made:

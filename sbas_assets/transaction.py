@@ -100,7 +100,7 @@ def _pass_through(job: Job, old: Record | None, reason: str) -> tuple[Record, Ho
     if old is not None and old.status == "passed-through" and old.data_version == version:
         return old, "reused", reason
     record = _record(job, version, Produced.now(job.run.run_id)).model_copy(
-        update={"status": "passed-through", "reason": reason, "facts": job.facts(_options_fact(job))}
+        update={"status": "passed-through", "reason": reason, "facts": job.facts_to_record(_options_fact(job))}
     )
     write_record(job.workspace, record)
     _remove_abandoned(job, old, record)
@@ -124,7 +124,7 @@ def _make(job: Job, old: Record | None) -> Record:
     _prove_untouched(job)
     version = job.version
     first = old.produced if old is not None and old.data_version == version else Produced.now(job.run.run_id)
-    facts = job.facts({**made.facts, **_options_fact(job)})
+    facts = job.facts_to_record({**made.facts, **_options_fact(job)})
     # plain numbers and texts, as they will be read back
     metrics, facts = json.loads(json.dumps([dict(made.metrics), facts]))
     record = _record(job, version, first).model_copy(

@@ -13,6 +13,7 @@ import numpy as np
 
 from sbas_assets.errors import InputError
 from sbas_assets.mintpy import workfolder
+from sbas_assets.mintpy.loading import require_ion_pairs, stack_layout
 from sbas_assets.mintpy.template import Template
 from sbas_assets.mintpy.troposphere import DELAY_FILE
 from sbas_assets.mintpy.views import view_of_stack
@@ -28,7 +29,8 @@ def make_corrected(job: Job) -> Made:
     """Apply the corrections that the template asks for, one after the other."""
     ionosphere = bool(job.template.value("mintpy.ionosphericDelay.method"))
     if ionosphere:
-        _require_ion_stack(job)
+        require_ion_pairs(job)
+        _require_ion_dates(job)
     workfolder.link_inputs(job, instead={ION_STACK: "ionStack.h5"})
     if ionosphere:
         view_of_stack(job.workspace.root / ION_STACK, job.folder / ION_STACK, relative="../ionStack.h5")
@@ -40,13 +42,18 @@ def make_corrected(job: Job) -> Made:
     return _made(job, files)
 
 
-def _require_ion_stack(job: Job) -> None:
-    if not job.inputs["ifgramStack"].has(ION_STACK):
+def _require_ion_dates(job: Job) -> None:
+    """MintPy would leave dates that no ionospheric pair reaches as they are, among corrected ones."""
+    facts = job.facts()
+    covered = {date for pair in facts["ion_pairs_loaded"] for date in pair.split("_")}
+    lacking = [date for date in facts["dates"] if date not in covered]
+    if lacking:
         raise InputError(
-            "ion-stack-missing",
-            "mintpy.ionosphericDelay.method = split_spectrum, but no ionospheric interferograms were loaded",
-            mend="run topsStack with its ionosphere steps and set mintpy.load.ionUnwFile and ionCorFile, or set the "
-            "method to no",
+            "ion-dates-missing",
+            f"no ionospheric interferogram reaches {len(lacking)} of {len(facts['dates'])} dates "
+            f"({', '.join(lacking[:8])}{', ...' if len(lacking) > 8 else ''})",
+            mend="run topsStack's ionosphere steps for them, or leave the dates out with mintpy.network.excludeDate",
+            path=stack_layout(job.frame).stack,
             frame=job.frame.key,
         )
 
@@ -76,7 +83,8 @@ def _made(job: Job, files: list[str]) -> Made:
     outputs |= {name: job.folder / name for name in _SIDE_FILES if (job.folder / name).is_file()}
     dates, before = spread_mm(job.folder / files[0], job.folder / "maskTempCoh.h5")
     after_dates, after = spread_mm(job.folder / files[-1], job.folder / "maskTempCoh.h5")
-    lost = sorted(set(dates) - set(after_dates))
+    ion = job.folder / "ion.h5"
+    lost = sorted(set(dates) - set(dates_of(ion))) if ion.is_file() else []
     return Made(
         outputs=outputs,
         metrics={
@@ -88,6 +96,12 @@ def _made(job: Job, files: list[str]) -> Made:
         facts={"series": files[-1], "dates": after_dates, "dates_without_correction": lost},
         picture=series_picture(after_dates, after, title="Spread after the corrections", label="std in space (mm)"),
     )
+
+
+def dates_of(series: Path) -> list[str]:
+    """Dates of a series."""
+    with h5py.File(series, "r") as h5:
+        return [date.decode() for date in h5["date"][:]]
 
 
 def spread_mm(series: Path, mask: Path) -> tuple[list[str], list[float]]:

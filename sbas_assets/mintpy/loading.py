@@ -12,6 +12,7 @@ from pathlib import Path
 
 import h5py
 
+from sbas_assets.errors import InputError
 from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.workfolder import GEOMETRY, ION_STACK, STACK, TEMPLATE
 from sbas_assets.published.pictures import map_picture, network_picture
@@ -20,8 +21,6 @@ from sbas_assets.topsstack.metadata import isce_metadata, write_rsc
 from sbas_assets.topsstack.tree import TEMPLATE_KEYS, Pair, StackLayout, StackTree, scan
 
 _HEADERS = (".xml", ".vrt", ".full.xml", ".full.vrt")
-_PAIR_DATASETS = ("unw", "cor", "conncomp", "wrapped", "magnitude")
-_ION_DATASETS = ("ion_unw", "ion_cor", "ion_conncomp")
 _GEOMETRY = "stack/merged/geom_reference"
 _LOAD_OPTION = {field: f"mintpy.load.{key}" for key, field in TEMPLATE_KEYS.items()}
 
@@ -31,8 +30,26 @@ def stack_layout(frame: Frame) -> StackLayout:
     return StackLayout.from_template(frame.config.stack, frame.config.mintpy)
 
 
+def require_ion_pairs(job: Job) -> None:
+    """Raise InputError `ion-stack-missing` when the ionosphere is to be corrected and the stack has none."""
+    chosen = job.template.value("mintpy.ionosphericDelay.method")
+    if not chosen or job.facts()["ion_pairs_loaded"]:
+        return
+    layout = stack_layout(job.frame)
+    raise InputError(
+        "ion-stack-missing",
+        f"mintpy.ionosphericDelay.method = {chosen}, but no ionospheric interferograms were found "
+        f"({layout.ion_unw}, {layout.ion_cor})",
+        mend="run topsStack with its ionosphere steps, correct mintpy.load.ionUnwFile and ionCorFile, or set the "
+        "method to no",
+        path=layout.stack,
+        frame=job.frame.key,
+    )
+
+
 def make_stack(job: Job) -> Made:
     """Load all pairs that passed the preflight, and the ionospheric ones if the stack has them."""
+    require_ion_pairs(job)
     _load(job, pairs=None)
     with h5py.File(job.folder / STACK, "r") as h5:
         shape = h5["unwrapPhase"].shape
@@ -63,6 +80,7 @@ def make_geometry(job: Job) -> Made:
     return Made(
         outputs={GEOMETRY: job.folder / GEOMETRY},
         metrics={"datasets": ", ".join(datasets), "rows": height.shape[0], "columns": height.shape[1]},
+        facts={"isce_version": job.facts()["isce_version"]},
         picture=map_picture(height, title="Height", label="m", cmap="terrain"),
     )
 
@@ -71,8 +89,9 @@ def _load(job: Job, pairs: Sequence[str] | None) -> None:
     """Run MintPy's load_data; with `pairs` given, for the geometry alone."""
     import mintpy.cli.load_data
 
-    wanted = job.facts()["pairs_loaded"] if pairs is None else pairs
-    options = mirror(scan(stack_layout(job.frame)), job.folder, wanted, job.facts()["ion_pairs_loaded"])
+    facts = job.facts()
+    wanted = (facts["pairs_loaded"], facts["ion_pairs_loaded"]) if pairs is None else (pairs, ())
+    options = mirror(scan(stack_layout(job.frame)), job.folder, *wanted)
     workfolder.write_template(job, options)
     arguments = ["--template", TEMPLATE, *(["--geom"] if pairs is not None else [])]
     workfolder.run(job, lambda: mintpy.cli.load_data.main(arguments))
@@ -97,8 +116,10 @@ def mirror(tree: StackTree, folder: Path, pairs: Sequence[str], ion_pairs: Seque
     """
     options = {_LOAD_OPTION[name]: "auto" for name in _LOAD_OPTION.keys() - {"meta", "baselines"}}
     options |= {"mintpy.load.processor": "isce", "mintpy.load.autoPath": "no", "mintpy.load.updateMode": "no"}
-    options |= _mirror_pairs(tree.pairs, pairs, folder, "stack/merged/interferograms", _PAIR_DATASETS)
-    options |= _mirror_pairs(tree.ion_pairs, ion_pairs, folder, "stack/ion", _ION_DATASETS)
+    images = _mirror_pairs(tree.pairs, pairs, folder, "stack/merged/interferograms")
+    ion = _mirror_pairs(tree.ion_pairs, ion_pairs, folder, "stack/ion")
+    images |= {f"ion_{dataset}": pattern for dataset, pattern in ion.items()}
+    options |= {_LOAD_OPTION[dataset]: pattern for dataset, pattern in images.items()}
     for name, image in tree.geometry.items():
         _link_image(image, folder / _GEOMETRY / image.name)
         options[_LOAD_OPTION[name]] = f"./{_GEOMETRY}/{image.name}"
@@ -121,16 +142,15 @@ def _write_metadata(folder: Path, swath: str) -> None:
     os.utime(rsc, (newest, newest))
 
 
-def _mirror_pairs(
-    found: Sequence[Pair], wanted: Sequence[str], folder: Path, place: str, datasets: Sequence[str]
-) -> dict[str, str]:
+def _mirror_pairs(found: Sequence[Pair], wanted: Sequence[str], folder: Path, place: str) -> dict[str, str]:
+    """Link the images of pairs; return what finds them from `folder`, by dataset."""
     names: dict[str, str] = {}
     for pair in (pair for pair in found if pair.name in wanted):
         for dataset, image in pair.files.items():
             # one name for all pairs, whatever the user's pattern matched
             name = names.setdefault(dataset, image.name)
             _link_image(image, folder / place / pair.name / name)
-    return {_LOAD_OPTION[name]: f"./{place}/*/{names[name]}" for name in datasets if name in names}
+    return {dataset: f"./{place}/*/{name}" for dataset, name in names.items()}
 
 
 def _link_image(image: Path, place: Path) -> None:
@@ -157,11 +177,17 @@ def date_baselines(stack: Path) -> Mapping[str, float]:
     return dict(zip(obj.get_date_list(dropIfgram=True), map(float, series), strict=True))
 
 
+def _attributes(job: Job) -> Mapping[str, str]:
+    """The frame's own attributes, which load_data writes into its files and MintPy's steps read there."""
+    return job.frame.config.attributes
+
+
 IFGRAM_STACK = Step(
     name="ifgramStack",
     upstream=("topsStack",),
     options=("mintpy.subset.", "mintpy.multilook.", "mintpy.load.compression"),
     make=make_stack,
+    state=_attributes,
 )
 
 GEOMETRY_RADAR = Step(
@@ -170,4 +196,5 @@ GEOMETRY_RADAR = Step(
     parts={"topsStack": "geometry"},
     options=("mintpy.subset.", "mintpy.multilook.", "mintpy.load.compression"),
     make=make_geometry,
+    state=_attributes,
 )

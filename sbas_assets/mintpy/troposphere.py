@@ -6,7 +6,8 @@ The delay is a product of its own; it is taken off the displacement in correctio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import h5py
@@ -15,7 +16,7 @@ import numpy as np
 from sbas_assets.errors import InputError
 from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.template import Template
-from sbas_assets.mintpy.weather import method, weather_dir
+from sbas_assets.mintpy.weather import Area, fault_of_area, frame_area, method, verified_gribs
 from sbas_assets.mintpy.workfolder import GEOMETRY
 from sbas_assets.published.pictures import series_picture
 from sbas_assets.step import Job, Made, Step
@@ -30,35 +31,44 @@ _FOLDER_OPTION = {
 def make_troposphere(job: Job) -> Made:
     """Compute the delay of every date of the series."""
     chosen = method(job.template)
+    # before MintPy leaves out a date or stops at a file
+    own = _state(job)
     workfolder.link_inputs(job)
     workfolder.write_template(job)
-    compute: Callable[[Job], object] = {"pyaps": _pyaps, "gacos": _gacos, "opera": _opera}[chosen]
-    workfolder.run(job, lambda: compute(job))
-    name = DELAY_FILE[chosen]
-    return _made(job, name)
+    gribs = verified_gribs(job, job.facts()["dates"]) if chosen == "pyaps" else []
+    compute: dict[str, Callable[[], object]] = {
+        "pyaps": lambda: _pyaps(gribs),
+        "gacos": lambda: _gacos(_folder(job)),
+        "opera": lambda: _opera(_folder(job)),
+    }
+    workfolder.run(job, compute[chosen])
+    return _made(job, DELAY_FILE[chosen], own)
 
 
-def _pyaps(job: Job) -> object:
+def _pyaps(gribs: Sequence[Path]) -> object:
     """Source: `mintpy.tropo_pyaps3.run_tropo_pyaps3` without its download and its correction."""
     from mintpy import tropo_pyaps3
     from mintpy.cli.tropo_pyaps3 import cmd_line_parse
+    from mintpy.utils import readfile
 
-    inps = cmd_line_parse(["-f", "timeseries.h5", "-g", GEOMETRY, "-w", str(weather_dir(job))])
+    inps = cmd_line_parse(["-f", "timeseries.h5", "-g", GEOMETRY])
     tropo_pyaps3.read_inps2date_time(inps)
-    tropo_pyaps3.get_grib_info(inps)
+    # not get_grib_info, which deletes what it takes for corrupted
+    inps.atr = readfile.read_attribute(inps.dis_file)
+    inps.grib_files = [str(path) for path in gribs]
     return tropo_pyaps3.calc_delay_timeseries(inps)
 
 
-def _gacos(job: Job) -> object:
+def _gacos(folder: Path) -> object:
     from mintpy.tropo_gacos import calculate_delay_timeseries
 
-    return calculate_delay_timeseries(DELAY_FILE["gacos"], "timeseries.h5", GEOMETRY, str(_folder(job)))
+    return calculate_delay_timeseries(DELAY_FILE["gacos"], "timeseries.h5", GEOMETRY, str(folder))
 
 
-def _opera(job: Job) -> object:
+def _opera(folder: Path) -> object:
     from mintpy.tropo_opera import calculate_delay_timeseries
 
-    return calculate_delay_timeseries(DELAY_FILE["opera"], "timeseries.h5", GEOMETRY, str(_folder(job)))
+    return calculate_delay_timeseries(DELAY_FILE["opera"], "timeseries.h5", GEOMETRY, str(folder))
 
 
 def _folder(job: Job) -> Path:
@@ -89,33 +99,66 @@ def _opera_files(job: Job, folder: Path, dates: list[str]) -> dict[str, Path | N
     return {date: Path(path) if path else None for date, path in best.items()}
 
 
+def _fault_of_delay(path: Path | None, area: Area) -> str | None:
+    """Why the delay cannot be taken from a GACOS or OPERA file, or None."""
+    if path is None:
+        return "missing"
+    if path.suffix == ".tif":
+        return None if find_spec("osgeo") else "is read with GDAL (osgeo), which is not installed; use the binary .ztd"
+    if path.suffix == ".nc":
+        with h5py.File(path, "r") as h5:
+            lat, lon = h5["latitude"][:], h5["longitude"][:]
+        return fault_of_area((lat.min(), lat.max(), lon.min(), lon.max()), area)
+    return _fault_of_ztd(path, area)
+
+
+def _fault_of_ztd(path: Path, area: Area) -> str | None:
+    from mintpy.utils import readfile
+
+    rsc = path.with_name(f"{path.name}.rsc")
+    if not rsc.is_file():
+        return f"{rsc.name} is missing"
+    try:
+        head = readfile.read_roipac_rsc(str(rsc))
+        rows, columns = int(head["LENGTH"]), int(head["WIDTH"])
+        north, west, dy, dx = (float(head[key]) for key in ("Y_FIRST", "X_FIRST", "Y_STEP", "X_STEP"))
+    except (KeyError, IndexError, ValueError) as error:
+        return f"{rsc.name} is incomplete ({error})"
+    size = path.stat().st_size
+    if size != 4 * rows * columns:
+        return f"has {size} bytes, not {4 * rows * columns}"
+    # from the first to the last pixel's centre
+    first, last = (north + dy / 2, west + dx / 2), (north + (rows - 0.5) * dy, west + (columns - 0.5) * dx)
+    return fault_of_area((last[0], first[0], first[1], last[1]), area)
+
+
 def _state(job: Job) -> Mapping[str, str]:
     """Digests of the user's own delay files; MintPy would leave out a date without a word."""
     chosen = method(job.template)
     if chosen not in _FOLDER_OPTION:
         return {}
-    files = _user_delays(job)
-    missing = [date for date, path in files.items() if path is None]
-    if missing:
+    files, area = _user_delays(job), frame_area(job)
+    faults = {date: fault for date, path in files.items() if (fault := _fault_of_delay(path, area))}
+    if faults:
+        listed = "; ".join([f"{date}: {fault}" for date, fault in faults.items()][:8])
         raise InputError(
             "delay-files-missing",
-            f"{chosen}: no file for {len(missing)} of {len(files)} dates ({', '.join(missing[:8])}"
-            f"{', ...' if len(missing) > 8 else ''})",
+            f"{chosen}: {len(faults)} of {len(files)} dates have no usable file ({listed}"
+            f"{'; ...' if len(faults) > 8 else ''})",
             mend=f"put them there, correct {_FOLDER_OPTION[chosen]}, or leave the dates out with "
             "mintpy.network.excludeDate",
             path=_folder(job),
             frame=job.frame.key,
         )
-    return {date: job.digests.of(path).sha256 for date, path in files.items() if path}
+    parts = [part for path in files.values() if path for part in (path, path.with_name(f"{path.name}.rsc"))]
+    return {part.name: job.digests.of(part).sha256 for part in parts if part.is_file()}
 
 
-def _made(job: Job, name: str) -> Made:
+def _made(job: Job, name: str, own: Mapping[str, str]) -> Made:
     with h5py.File(job.folder / name, "r") as h5:
         dates = [date.decode() for date in h5["date"][:]]
         spread = [float(np.nanstd(h5["timeseries"][i])) for i in range(len(dates))]
         mean = [float(np.nanmean(h5["timeseries"][i])) for i in range(len(dates))]
-    chosen = method(job.template)
-    own = {"delay_files": _state(job)} if chosen in _FOLDER_OPTION else {}
     return Made(
         outputs={name: job.folder / name},
         metrics={
@@ -123,7 +166,7 @@ def _made(job: Job, name: str) -> Made:
             "delay_mean_m": round(float(np.mean(mean)), 4),
             "delay_spatial_std_mean_m": round(float(np.mean(spread)), 5),
         },
-        facts={"troposphere": chosen, **own},
+        facts={"troposphere": method(job.template), **({"delay_files": dict(own)} if own else {})},
         picture=series_picture(
             dates, [1e3 * value for value in spread], title="Spread of the delay", label="std in space (mm)"
         ),
