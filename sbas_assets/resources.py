@@ -127,6 +127,6 @@ def _file_table(files: list[Any]) -> dg.TableMetadataValue:
     columns = [dg.TableColumn("file"), dg.TableColumn("bytes", "int"), dg.TableColumn("sha256")]
     rows: list[dg.TableRecord] = []
     for out in files:
-        row: Mapping[str, Any] = {"file": out.path, "bytes": out.size, "sha256": out.sha256}
+        row: Mapping[str, Any] = {"file": out.path, "bytes": out.size, "sha256": out.sha256[:16]}
         rows.append(dg.TableRecord(row))
     return dg.MetadataValue.table(rows, schema=dg.TableSchema(columns))

@@ -16,6 +16,7 @@ from sbas_assets_tests.oracle import run_mintpy
 
 TOLERANCE = 1e-6
 MEXICO = SHARED / "mexico_city_T005A"
+GOLDEN = SHARED / "topsstack_golden" / "10_stack_desc_S1A_VV_2swath"
 NO_WEATHER = {"mintpy.troposphericDelay.method": "no"}
 
 TEMPLATES: dict[str, dict[str, str]] = {
@@ -165,3 +166,14 @@ def test_mexico_city_sinks_at_the_gnss_station_as_published(tmp_path: Path) -> N
     assert frame.run('+key:"velocity"').success
     velocity = datasets(frame.workspace.root / "velocity.h5")["velocity"]
     assert velocity[14, 88] == pytest.approx(-0.291, abs=0.002)
+
+
+@pytest.mark.skipif(not GOLDEN.exists(), reason="the stack that ISCE2 itself wrote is not beside the checkout")
+def test_the_whole_chain_on_a_stack_that_isce2_wrote_equals_mintpys(tmp_path: Path) -> None:
+    frame = FrameAtWork(tmp_path / "ours", GOLDEN, NO_WEATHER, key="T071D_golden")
+    result = frame.run()
+    assert result.success, result.errors
+    assert set(result.checks.values()) == {True}
+    assert datasets(frame.workspace.root / "velocity.h5")["velocity"].min() == pytest.approx(-0.178, abs=0.002)
+    theirs = run_mintpy(GOLDEN, tmp_path, with_our_point(frame, NO_WEATHER))
+    assert list(compare(frame, theirs)) == []

@@ -6,7 +6,9 @@ decides.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial, partialmethod
 from pathlib import Path
 from unittest import mock
 
@@ -40,31 +42,48 @@ def make_network(job: Job) -> Made:
     workfolder.link_user_files(job)
     view_of_stack(job.workspace.root / STACK, job.folder / STACK, relative="../ifgramStack.h5")
     workfolder.write_template(job)
-    workfolder.run(job, lambda: _select_pairs(job.folder))
+    workfolder.run(job, lambda: _select_pairs(job))
     row, column = reference_point(job)
     workfolder.write_template(job, {"mintpy.reference.yx": f"{row},{column}", "mintpy.reference.lalo": "auto"})
-    workfolder.run(job, lambda: _set_reference_point(job.folder))
+    workfolder.run(job, lambda: _set_reference_point(job))
     return _made(job, row, column)
 
 
-def _select_pairs(folder: Path) -> None:
-    workflow = workfolder.app(folder)
-    workflow.run_network_modification("modify_network")
-    workflow.generate_ifgram_aux_file()
+def _select_pairs(job: Job) -> None:
+    workflow = workfolder.app(job.folder)
+    with _bounded_memory(job):
+        workflow.run_network_modification("modify_network")
+        workflow.generate_ifgram_aux_file()
 
 
-def _set_reference_point(folder: Path) -> None:
-    workflow = workfolder.app(folder)
-    workflow.run_reference_point("reference_point")
+def _set_reference_point(job: Job) -> None:
+    workflow = workfolder.app(job.folder)
     # MintPy's histogram of the closures fails when every triplet closes ("bins must be positive"); the UI has ours
     picture = "mintpy.utils.plot.plot_num_triplet_with_nonzero_integer_ambiguity"
-    with mock.patch(picture):
+    with _bounded_memory(job), mock.patch(picture):
+        workflow.run_reference_point("reference_point")
         workflow.run_quick_overview("quick_overview")
+
+
+@contextmanager
+def _bounded_memory(job: Job) -> Iterator[None]:
+    """Hand mintpy.compute.maxMemory to two functions that MintPy calls with their default of 4 GB."""
+    from mintpy import unwrap_error_phase_closure as closure
+    from mintpy.objects import ifgramStack
+
+    limit = float(job.template.raw["mintpy.compute.maxMemory"])
+    count = closure.calc_num_triplet_with_nonzero_integer_ambiguity
+    average = partialmethod(ifgramStack.temporal_average, max_memory=limit)
+    with (
+        mock.patch.object(closure, count.__name__, partial(count, max_memory=limit)),
+        mock.patch.object(ifgramStack, "temporal_average", average),
+    ):
+        yield
 
 
 def find_islands(pairs: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     """Groups of dates that pairs connect; a single one if the network is whole."""
-    return islands([Pair(*pair.split("_")) for pair in pairs])
+    return islands([Pair(pair[:8], pair[9:]) for pair in pairs])
 
 
 def kept_and_dropped(stack: Path) -> tuple[list[str], list[str]]:
