@@ -22,6 +22,7 @@ import xarray as xr
 import zarr
 from zarr.errors import ZarrUserWarning
 
+from sbas_assets.errors import OutsideError
 from sbas_assets.published.cf_dataset import build_dataset, root_attributes
 from sbas_assets.published.manifest import (
     Manifest,
@@ -112,8 +113,12 @@ def write_product(  # noqa: PLR0917 (the order of the folders it writes)
 
 def _publish(store: Store, dataset: xr.Dataset, frame: str, product: str, version: str) -> Published:
     """Write the version unless it is there complete, then move the pointer."""
-    pointed = read_pointer(store, frame, product)
-    folder, manifest = _find_place(store, frame, product, version, pointed)
+    try:
+        pointed, removable = read_pointer(store, frame, product), store.is_local
+    except OutsideError:
+        # a pointer that cannot be read is replaced below; which folder its readers had open, nobody knows any more
+        pointed, removable = None, False
+    folder, manifest = _find_place(store, f"{frame}/{product}/{version}", pointed, removable=removable)
     reused = manifest is not None
     if manifest is None:
         _write_data(store, dataset, folder)
@@ -129,9 +134,7 @@ def _publish(store: Store, dataset: xr.Dataset, frame: str, product: str, versio
     return Published(store.url, pointer, len(manifest.objects), manifest.n_bytes, reused)
 
 
-def _find_place(
-    store: Store, frame: str, product: str, version: str, pointed: Pointer | None
-) -> tuple[str, Manifest | None]:
+def _find_place(store: Store, first: str, pointed: Pointer | None, *, removable: bool) -> tuple[str, Manifest | None]:
     """Return an empty folder for the version, or the folder that holds it complete and its manifest.
 
     What a killed run left is removed from a local store. In an object store chunks of a failed attempt can arrive
@@ -139,13 +142,13 @@ def _find_place(
     repair, under its readers, the folder that the pointer names.
     """
     for attempt in count():
-        folder = f"{frame}/{product}/{version}" + (f"-{attempt}" if attempt else "")
+        folder = first + (f"-{attempt}" if attempt else "")
         full = store.path(folder)
         if not store.sizes(full):
             return folder, None
         if manifest := _intact_manifest(store, full):
             return folder, manifest
-        if store.is_local and (pointed is None or pointed.folder != folder):
+        if removable and (pointed is None or pointed.folder != folder):
             store.remove_local(full)
             return folder, None
     raise AssertionError("count() never ends")
