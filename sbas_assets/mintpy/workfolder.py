@@ -39,6 +39,8 @@ FILE_OPTIONS = (
     "mintpy.timeFunc.timeSeriesCovFile",
 )
 _FILE_SUFFIXES = (".h5", ".txt", ".he5")
+# files that a step makes before it reads them
+_OWN_PRODUCTS = {"network": ("waterMask.h5", "maskConnComp.h5", "avgSpatialCoh.h5")}
 
 
 def link_inputs(job: Job, *, instead: Mapping[str, str] | None = None) -> None:
@@ -105,19 +107,25 @@ def user_files(job: Job) -> dict[str, Path]:
     found = {}
     for option, value in job.template.subset(job.step.options).items():
         names_file = option in FILE_OPTIONS and value.endswith(_FILE_SUFFIXES)
-        if not names_file or value == known_options()[option].auto:
+        made_here = value in (known_options()[option].auto, *_OWN_PRODUCTS.get(job.step.name, ()))
+        if not names_file or made_here:
             continue
         path = job.workspace.root / Path(value).expanduser()
         if not path.is_file():
-            raise InputError(
-                "template-file-missing",
-                f"{option} = {value}: there is no such file",
-                mend="correct the path (relative to the frame's work folder) or remove the option",
-                path=path,
-                frame=job.frame.key,
-            )
+            raise file_missing(job, option, path)
         found[option] = path
     return found
+
+
+def file_missing(job: Job, option: str, path: Path) -> InputError:
+    """Return the error for an option that names a file which is not there."""
+    return InputError(
+        "template-file-missing",
+        f"{option} = {job.template.raw[option]}: there is no such file",
+        mend="correct the path (relative to the frame's work folder) or remove the option",
+        path=path,
+        frame=job.frame.key,
+    )
 
 
 def user_file_digests(job: Job) -> dict[str, str]:
