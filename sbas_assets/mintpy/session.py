@@ -141,12 +141,14 @@ def _seeded_generators() -> Iterator[None]:
 @contextmanager
 def _redirected(log: TextIO, *, echo: bool) -> Iterator[None]:
     out, err = sys.stdout, sys.stderr
-    sys.stdout = _ThreadStream(log, out, echo=echo)
-    sys.stderr = _ThreadStream(log, err, echo=echo)
+    streams = _ThreadStream(log, out, echo=echo), _ThreadStream(log, err, echo=echo)
+    sys.stdout, sys.stderr = streams
     try:
         yield
     finally:
         sys.stdout, sys.stderr = out, err
+        for stream in streams:
+            stream.forget_log()
 
 
 class _ThreadStream(io.TextIOBase):
@@ -154,7 +156,11 @@ class _ThreadStream(io.TextIOBase):
 
     def __init__(self, log: TextIO, original: TextIO, *, echo: bool) -> None:
         self._log, self._original, self._echo = log, original, echo
-        self._thread = threading.get_ident()
+        self._thread: int | None = threading.get_ident()
+
+    def forget_log(self) -> None:
+        """Pass everything on from now: a logging handler may keep the stream, and the next thread gets the same id."""
+        self._thread = None
 
     def write(self, text: str) -> int:
         mine = threading.get_ident() == self._thread
@@ -165,10 +171,10 @@ class _ThreadStream(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        if threading.get_ident() == self._thread:
-            self._log.flush()
-        else:
-            self._original.flush()
+        stream = self._log if threading.get_ident() == self._thread else self._original
+        # also called by the interpreter, when the stream is no longer used by anything
+        if not stream.closed:
+            stream.flush()
 
     def isatty(self) -> bool:
         return False
