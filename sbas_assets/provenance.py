@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -142,10 +143,9 @@ class Digests:
     def __init__(self, cache: Path) -> None:
         self.cache = cache
         self._known: dict[str, list[Any]] = {}
-        try:
-            self._known = dict(json.loads(cache.read_bytes()))
-        except (OSError, ValueError):
-            self._known = {}
+        with suppress(OSError, ValueError):
+            known = json.loads(cache.read_bytes())
+            self._known = {path: row for path, row in known.items() if _is_row(row)} if isinstance(known, dict) else {}
 
     def of(self, path: Path) -> Output:
         """Digest a file; its `path` is the name as given.
@@ -181,6 +181,11 @@ class Digests:
             if (now.size, now.sha256) != (out.size, out.sha256):
                 found.append(f"{out.path}: content changed")
         return found
+
+
+def _is_row(row: Any) -> bool:
+    """Whether something read from the cache is a file's identity and digest."""
+    return isinstance(row, list) and len(row) == 5 and isinstance(row[4], str)
 
 
 def _identity(path: Path) -> Identity:

@@ -181,9 +181,9 @@ class FrameLocks:
 def _holder(lock: Path) -> str:
     try:
         owner = json.loads(lock.with_name("lock.owner").read_text())
-    except (OSError, ValueError):
+        return f"run {owner['run']} (process {owner['pid']} on {owner['host']})"
+    except (OSError, ValueError, KeyError, TypeError):
         return "another run"
-    return f"run {owner['run']} (process {owner['pid']} on {owner['host']})"
 
 
 def atomic_write(path: Path, content: str | bytes) -> None:
@@ -192,11 +192,14 @@ def atomic_write(path: Path, content: str | bytes) -> None:
     # one name per process: two runs that write the same file must not share the temporary one
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     data = content.encode() if isinstance(content, str) else content
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
