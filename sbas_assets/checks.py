@@ -4,6 +4,8 @@ Each reads the product from disk. A blocking check that fails stops everything d
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -11,6 +13,7 @@ import h5py
 import numpy as np
 
 from sbas_assets.assets.source import report_stack
+from sbas_assets.errors import InputError
 from sbas_assets.frames import FRAMES
 from sbas_assets.mintpy.network import find_islands, kept_and_dropped
 from sbas_assets.mintpy.workfolder import NETWORK_STACK
@@ -54,8 +57,8 @@ def preflight(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.
 @dg.asset_check(asset="network", blocking=True, partitions_def=FRAMES)
 def network_connected(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
     """The kept pairs connect all their dates."""
-    frame = platform.frame(context.partition_key)
-    kept, dropped = kept_and_dropped(frame.workspace.root / NETWORK_STACK)
+    with _reading(context, platform) as frame:
+        kept, dropped = kept_and_dropped(frame.workspace.root / NETWORK_STACK)
     groups = find_islands(kept)
     named = [f"{group[0]} to {group[-1]}: {len(group)} dates" for group in groups]
     return dg.AssetCheckResult(
@@ -68,8 +71,8 @@ def network_connected(context: dg.AssetCheckExecutionContext, platform: Platform
 @dg.asset_check(asset="timeseries", blocking=True, partitions_def=FRAMES)
 def reliable_pixels(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
     """At least mintpy.networkInversion.minNumPixel pixels are reliable."""
-    frame = platform.frame(context.partition_key)
-    count = int((_read(frame, "maskTempCoh.h5", "mask") != 0).sum())
+    with _reading(context, platform) as frame:
+        count = int((_read(frame, "maskTempCoh.h5", "mask") != 0).sum())
     least = int(float(frame.template.raw["mintpy.networkInversion.minNumPixel"]))
     mend = "look for unwrapping errors at the reference point, or lower mintpy.networkInversion.minTempCoh"
     return dg.AssetCheckResult(
@@ -82,8 +85,8 @@ def reliable_pixels(context: dg.AssetCheckExecutionContext, platform: Platform) 
 @dg.asset_check(asset="timeseries", partitions_def=FRAMES)
 def temporal_coherence(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
     """Temporal coherence lies between 0 and 1, and half of the inverted pixels are coherent."""
-    frame = platform.frame(context.partition_key)
-    coherence = _read(frame, "temporalCoherence.h5", "temporalCoherence")
+    with _reading(context, platform) as frame:
+        coherence = _read(frame, "temporalCoherence.h5", "temporalCoherence")
     inverted = coherence[coherence != 0]
     sane = bool(np.isfinite(coherence).all() and (coherence >= 0).all() and (coherence <= 1 + 1e-6).all())
     median = float(np.median(inverted)) if inverted.size else 0.0
@@ -97,14 +100,30 @@ def temporal_coherence(context: dg.AssetCheckExecutionContext, platform: Platfor
 @dg.asset_check(asset="velocity", partitions_def=FRAMES)
 def velocity_in_bounds(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
     """The velocity of every reliable pixel is a number, and none is faster than anything that C-band can follow."""
-    frame = platform.frame(context.partition_key)
-    velocity = _read(frame, "velocity.h5", "velocity")[_read(frame, "maskTempCoh.h5", "mask") != 0]
+    with _reading(context, platform) as frame:
+        velocity = _read(frame, "velocity.h5", "velocity")[_read(frame, "maskTempCoh.h5", "mask") != 0]
     wild = int((~np.isfinite(velocity) | (np.abs(velocity) > MAX_SPEED_M_PER_YEAR)).sum())
     return dg.AssetCheckResult(
         passed=wild == 0,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"pixels_out_of_bounds": wild, "bound_m_per_year": MAX_SPEED_M_PER_YEAR},
     )
+
+
+@contextmanager
+def _reading(context: dg.AssetCheckExecutionContext, platform: Platform) -> Iterator[Frame]:
+    """Give the frame of the run; a product that is not there is told as what it is."""
+    with dagster_failures(context):
+        frame = platform.frame(context.partition_key)
+        try:
+            yield frame
+        except FileNotFoundError as error:
+            raise InputError(
+                "upstream-missing",
+                f"the check reads a product that was never made ({error})",
+                mend="materialize the asset, or the whole frame",
+                frame=frame.key,
+            ) from error
 
 
 def _read(frame: Frame, name: str, dataset: str) -> np.ndarray[Any, Any]:
@@ -117,9 +136,8 @@ def _zarr_equals_hdf5(asset: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=asset, name="zarr_equals_hdf5", partitions_def=FRAMES)
     def check(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
         """Every object of the store is there unchanged, and every number is the HDF5 product's."""
-        frame = platform.frame(context.partition_key)
         product = asset.removeprefix("zarr_")
-        with dagster_failures(context):
+        with _reading(context, platform) as frame:
             source = source_file(frame, product)
             problems = verify_product(frame.settings.store, frame.key, product, source)
         return dg.AssetCheckResult(passed=not problems, metadata={"problems": problems, "source": str(source)})
