@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from sbas_assets.definitions import JOB
@@ -89,6 +90,9 @@ def webserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webserver]:
     home = root / "dagster"
     home.mkdir()
     shutil.copy(REPOSITORY / "sbas_assets" / "commands" / "dagster.yaml", home)
+    # its tables are made once, before two programs at the same time would make them
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        assert instance.get_runs_count() == 0
     server = Webserver(free_port(), root)
     environment = {**os.environ, "SBAS_ROOT": str(root), "DAGSTER_HOME": str(home)}
     environment.pop("SBAS_STORE", None)
