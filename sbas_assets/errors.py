@@ -7,6 +7,7 @@ be retried. Anything else that is raised is a defect of this package.
 
 from __future__ import annotations
 
+import errno
 from os import PathLike, fspath
 
 
@@ -55,3 +56,20 @@ class InputError(SbasError):
 
 class OutsideError(SbasError):
     """A fault of the outside world that a later try may not meet again."""
+
+
+def outside_fault(error: BaseException) -> OutsideError | None:
+    """Return what the operating system refused as an error to act on, or None if it refused nothing.
+
+    Parameters
+    ----------
+    error : exception
+        Of a system call, or of HDF5, which hands on the system's error number.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number in {errno.ENOSPC, errno.EDQUOT}:
+        return OutsideError("disk-full", str(error), mend="free some space, then run again")
+    if number in {errno.EAGAIN, errno.EACCES} and "lock file" in str(error):
+        mend = "close view.py, tsview.py or the notebook that has it open, then run again"
+        return OutsideError("file-locked", f"another program has an HDF5 file of this frame open: {error}", mend=mend)
+    return None

@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from sbas_assets.errors import InputError, OutsideError, SbasError
+from sbas_assets.errors import InputError, OutsideError, SbasError, outside_fault
 from sbas_assets.frames import FrameCatalogue
 from sbas_assets.step import Frame, Outcome, Run, Step
 from sbas_assets.survey import STACK_ASSET, require_stack
@@ -88,21 +88,22 @@ def dagster_failures(context: dg.AssetExecutionContext | dg.AssetCheckExecutionC
     """Turn errors into failures that Dagster does not retry, or does, as their kind demands."""
     try:
         yield
-    except SbasError as error:
-        metadata: dict[str, Any] = {"code": error.code, "kind": "input" if isinstance(error, InputError) else "outside"}
-        metadata |= {name: value for name in ("mend", "path") if (value := getattr(error, name))}
-        failure = dg.Failure(description=str(error), metadata=metadata, allow_retries=False)
+    except Exception as error:
+        known = error if isinstance(error, SbasError) else outside_fault(error)
+        if known is None:
+            context.log.error(traceback.format_exc())
+            metadata: dict[str, Any] = {"code": "internal", "kind": "internal", "error": type(error).__name__}
+            raise dg.Failure(description=str(error), metadata=metadata, allow_retries=False) from error
+        metadata = {"code": known.code, "kind": "input" if isinstance(known, InputError) else "outside"}
+        metadata |= {name: value for name in ("mend", "path") if (value := getattr(known, name))}
+        failure = dg.Failure(description=str(known), metadata=metadata, allow_retries=False)
         # a user's mistake is the same at the next try; a fault of the outside world may have gone
-        if isinstance(error, OutsideError):
+        if isinstance(known, OutsideError):
             failure.__cause__ = error
             # a RetryPolicy would start a step again that somebody has just stopped
             delay = FIRST_DELAY_S * 2**context.retry_number
             raise dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=delay) from failure
         raise failure from error
-    except Exception as error:
-        context.log.error(traceback.format_exc())
-        metadata = {"code": "internal", "kind": "internal", "error": type(error).__name__}
-        raise dg.Failure(description=str(error), metadata=metadata, allow_retries=False) from error
 
 
 def describe(frame: Frame, outcome: Outcome) -> dict[str, Any]:

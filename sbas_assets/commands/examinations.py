@@ -104,7 +104,9 @@ def weather_credentials() -> Finding:
     if file.is_file():
         return Finding("CDS", "ok", f"credentials in {file} (not tried)")
     mend = f"write {file}, see cds.climate.copernicus.eu/how-to-api; or process without ERA5"
-    return Finding("CDS", "warning", "no credentials: needed to download ERA5 files, which this version leaves to PyAPS", mend)
+    return Finding(
+        "CDS", "warning", "no credentials: needed to download ERA5 files, which this version leaves to PyAPS", mend
+    )
 
 
 def gdal() -> Finding:

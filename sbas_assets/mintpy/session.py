@@ -21,6 +21,8 @@ from unittest import mock
 
 import numpy as np
 
+from sbas_assets.errors import outside_fault
+
 # without a display pyplot would pick Agg anyway; with one, a GUI back end must not start in a worker thread
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -59,14 +61,15 @@ def run_in_folder[T](folder: Path, log: Path, call: Callable[[], T], *, echo: bo
     ------
     MintPyError
         When the call raises or asks the interpreter to exit.
+    OutsideError
+        `disk-full`, `file-locked`.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     outcome: dict[str, Any] = {}
 
     def work() -> None:
         try:
-            _private_working_directory(folder)
-            with log.open("w") as file, _guarded(file, echo=echo):
+            with log.open("w") as file, _working_directory(folder), _guarded(file, echo=echo):
                 try:
                     outcome["value"] = call()
                 except BaseException as error:
@@ -82,15 +85,29 @@ def run_in_folder[T](folder: Path, log: Path, call: Callable[[], T], *, echo: bo
         thread.join()
     error = outcome.get("error")
     if error is not None:
-        raise MintPyError(f"{type(error).__name__}: {error}", log) from error
+        raise outside_fault(error) or MintPyError(f"{type(error).__name__}: {error}", log) from error
     value: T = outcome["value"]
     return value
 
 
-def _private_working_directory(folder: Path) -> None:
-    """Give the calling thread a working directory of its own (Linux: unshare(2) with CLONE_FS)."""
-    os.unshare(os.CLONE_FS)
+@contextmanager
+def _working_directory(folder: Path) -> Iterator[None]:
+    """Give the calling thread a working directory of its own (Linux: unshare(2) with CLONE_FS).
+
+    Where that is forbidden, as by Docker's default seccomp profile, the process's own is changed and put back: one
+    call at a time, in a run's process, which does nothing else meanwhile.
+    """
+    before = None
+    try:
+        os.unshare(os.CLONE_FS)
+    except OSError:
+        before = Path.cwd()
     os.chdir(folder)
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.chdir(before)
 
 
 @contextmanager
