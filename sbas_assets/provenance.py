@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,10 +17,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sbas_assets import __version__
+from sbas_assets.digests import Digests
 from sbas_assets.workspace import Workspace, atomic_write
-
-# a file whose every one of these is unchanged has not been written to (ctime cannot be set back by a user)
-Identity = tuple[int, int, int, int]
 
 
 class Produced(BaseModel):
@@ -131,66 +127,18 @@ def write_record(workspace: Workspace, record: Record) -> None:
     atomic_write(workspace.record(record.asset), record.model_dump_json(indent=1))
 
 
-class Digests:
-    """SHA-256 of files, remembered per file identity so that an untouched file is read once.
-
-    Parameters
-    ----------
-    cache : Path
-        JSON file; a damaged one is started afresh.
-    """
-
-    def __init__(self, cache: Path) -> None:
-        self.cache = cache
-        self._known: dict[str, list[Any]] = {}
-        with suppress(OSError, ValueError):
-            known = json.loads(cache.read_bytes())
-            self._known = {path: row for path, row in known.items() if _is_row(row)} if isinstance(known, dict) else {}
-
-    def of(self, path: Path) -> Output:
-        """Digest a file; its `path` is the name as given.
-
-        Raises
-        ------
-        OSError
-            When the file cannot be read.
-        """
-        identity = list(_identity(path))
-        known = self._known.get(str(path))
-        if known is None or known[:4] != identity:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            known = [*identity, digest]
-            self._known[str(path)] = known
-        return Output(path=str(path), size=identity[0], sha256=known[4])
-
-    def save(self) -> None:
-        """Keep what was learned for the next process."""
-        atomic_write(self.cache, json.dumps(self._known))
-
-    def damaged(self, workspace: Workspace, record: Record) -> list[str]:
-        """Return the outputs of a record that are missing or not what they were, each with its reason."""
-        found = []
-        for out in record.outputs:
-            path = workspace.root / out.path
-            try:
-                now = self.of(path)
-            except OSError as error:
-                found.append(f"{out.path}: {error.strerror or error}")
-                continue
-            if (now.size, now.sha256) != (out.size, out.sha256):
-                found.append(f"{out.path}: content changed")
-        return found
-
-
-def _is_row(row: Any) -> bool:
-    """Whether something read from the cache is a file's identity and digest."""
-    return isinstance(row, list) and len(row) == 5 and isinstance(row[4], str)
-
-
-def _identity(path: Path) -> Identity:
-    stat = os.stat(path)  # noqa: PTH116 - follows links, as reading does
-    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+def damaged_outputs(digests: Digests, workspace: Workspace, record: Record) -> list[str]:
+    """Return the outputs of a record that are missing or not what they were, each with its reason."""
+    found = []
+    for out in record.outputs:
+        try:
+            now = digests.of(workspace.root / out.path)
+        except OSError as error:
+            found.append(f"{out.path}: {error.strerror or error}")
+            continue
+        if now != (out.size, out.sha256):
+            found.append(f"{out.path}: content changed")
+    return found
 
 
 def travelling_facts(records: Mapping[str, Record], own: Mapping[str, Any]) -> dict[str, Any]:

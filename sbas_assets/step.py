@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from sbas_assets.digests import Digests
 from sbas_assets.frames import FrameConfig
 from sbas_assets.mintpy.template import Template
-from sbas_assets.provenance import Digests, Record, data_version, travelling_facts
+from sbas_assets.provenance import Record, data_version, travelling_facts
 from sbas_assets.workspace import Settings, Workspace
 
 Tell = Callable[[str], None]

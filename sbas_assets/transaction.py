@@ -10,13 +10,14 @@ import json
 import time
 from typing import Any
 
+from sbas_assets.digests import Digests
 from sbas_assets.errors import InputError
 from sbas_assets.mintpy.stamp import stamp
 from sbas_assets.provenance import (
-    Digests,
     Output,
     Produced,
     Record,
+    damaged_outputs,
     read_record,
     write_record,
 )
@@ -51,7 +52,7 @@ def _upstream(name: str, step: Step, frame: Frame, digests: Digests) -> Record:
         raise InputError(
             "upstream-missing", f"{step.name} needs {name}, which was never made", mend=mend, frame=frame.key
         )
-    faults = digests.damaged(frame.workspace, record)
+    faults = damaged_outputs(digests, frame.workspace, record)
     if faults:
         raise InputError(
             "upstream-damaged",
@@ -82,7 +83,7 @@ def _why_make(job: Job, old: Record | None) -> str | None:
     version = job.version
     if old.data_version != version:
         return _what_changed(job, old)
-    faults = job.digests.damaged(job.workspace, old) + job.step.damaged(job, old)
+    faults = damaged_outputs(job.digests, job.workspace, old) + job.step.damaged(job, old)
     return "; ".join(faults) or None
 
 
@@ -148,7 +149,7 @@ def _prove_untouched(job: Job) -> None:
     A file's times may have changed: HDF5 opens the sources of a view as it opens the view, for writing too.
     """
     for name, record in job.inputs.items():
-        touched = job.digests.damaged(job.workspace, record)
+        touched = damaged_outputs(job.digests, job.workspace, record)
         if touched:
             raise RuntimeError(f"{job.step.name} changed files of {name}: {'; '.join(touched)}")
 

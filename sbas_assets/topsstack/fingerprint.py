@@ -15,15 +15,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sbas_assets.digests import Digests
 from sbas_assets.topsstack.baselines import main_reference, read_swath_baselines
-from sbas_assets.topsstack.digests import digest_files
 from sbas_assets.topsstack.geometry import full_resolution_header
 from sbas_assets.topsstack.problems import StackReport
 from sbas_assets.topsstack.product import read_product
 from sbas_assets.topsstack.rasters import read_header, read_header_file
 from sbas_assets.topsstack.tree import Pair, StackTree, scan
+from sbas_assets.topsstack.xmlfiles import unreadable
 
-Digests = Mapping[Path, str]
+DigestsByPath = Mapping[Path, str]
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def fingerprint(stack: StackReport | StackTree, cache: Path | None = None) -> Fi
     """
     tree = scan(stack.layout)
     images = [path for pair in (*stack.pairs, *stack.ion_pairs) for path in pair.files.values()]
-    digests = digest_files([*images, *stack.geometry.values()], cache)
+    digests = _digests([*images, *stack.geometry.values()], cache)
     parts: dict[str, Any] = {
         "pairs": {pair.name: _pair(pair, digests) for pair in stack.pairs},
         "ion_pairs": {pair.name: _pair(pair, digests) for pair in stack.ion_pairs},
@@ -90,20 +91,30 @@ def fingerprint(stack: StackReport | StackTree, cache: Path | None = None) -> Fi
     return Fingerprint(version=_hash(parts), **parts)
 
 
+def _digests(paths: Sequence[Path], cache: Path | None) -> DigestsByPath:
+    known = Digests(cache)
+    try:
+        return known.of_all(paths)
+    except OSError as error:
+        raise unreadable(Path(error.filename), error) from error
+    finally:
+        known.save()
+
+
 def _hash(value: object) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _image(path: Path, digests: Digests) -> list[object]:
+def _image(path: Path, digests: DigestsByPath) -> list[object]:
     return [read_header(path).layout, digests[path]]
 
 
-def _pair(pair: Pair, digests: Digests) -> str:
+def _pair(pair: Pair, digests: DigestsByPath) -> str:
     return _hash({dataset: _image(path, digests) for dataset, path in pair.files.items()})
 
 
-def _geometry(path: Path, digests: Digests) -> str:
+def _geometry(path: Path, digests: DigestsByPath) -> str:
     """Hash an image, and the full-resolution size that MintPy derives the looks from."""
     full = full_resolution_header(path)
     return _hash([_image(path, digests), None if full is None else read_header_file(full).shape])

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sbas_assets import digests
 from sbas_assets.errors import InputError, OutsideError
-from sbas_assets.topsstack import digests
+from sbas_assets.topsstack import fingerprint as fingerprint_module
 from sbas_assets.topsstack.fingerprint import Fingerprint, fingerprint
 from sbas_assets.topsstack.origin import isce_version, orbits, sensing_times
 from sbas_assets.topsstack.preflight import preflight
@@ -137,12 +138,12 @@ def test_file_that_is_written_while_it_is_read_can_be_tried_again(stack, monkeyp
 
     monkeypatch.setattr(digests, "_read", grow)
     with pytest.raises(OutsideError, match="file-changing"):
-        digests.digest_files([stack / COR])
+        digests.Digests().of_all([stack / COR])
 
 
 def test_file_that_vanished_is_named(stack):
     with pytest.raises(InputError, match=r"file-unreadable.*nothing\.here"):
-        digests.digest_files([stack / "nothing.here"])
+        fingerprint_module._digests([stack / "nothing.here"], None)
 
 
 def test_origin_of_the_tiny_stack(stack):
