@@ -36,6 +36,7 @@ ADD_PARTITION = """mutation($p: String!, $k: String!, $r: RepositorySelector!) {
 LAUNCH = """mutation($e: ExecutionParams!) { launchRun(executionParams: $e) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
   ... on RunConfigValidationInvalid { errors { message } } } }"""
+REPOSITORIES = "query { repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
 STATUS = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status tags { key value } } } }"
 ASSET = """query($k: AssetKeyInput!, $p: [String!]) { assetOrError(assetKey: $k) { ... on Asset {
   assetMaterializations(limit: 1, partitions: $p) { runId partition metadataEntries {
@@ -131,7 +132,7 @@ def _wait_until_up(server: Webserver, process: subprocess.Popen[bytes], log: Pat
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:
-            if server.ask("query { repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"):
+            if server.ask(REPOSITORIES)["repositoriesOrError"]["nodes"]:
                 return
         except OSError:
             time.sleep(0.5)
