@@ -117,7 +117,7 @@ def test_every_code_that_the_package_raises_is_in_the_catalogue():
     raised = set(re.findall(r'(?:Input|Outside)Error\(\s*f?"([a-z-]+)"', sources))
     raised |= set(re.findall(r'Problem\(\s*"([a-z-]+)"', sources)) | set(re.findall(r'code="([a-z-]+)"', sources))
     assert len(raised) > 30
-    assert raised - CODES.keys() == {"file-changing"}
+    assert raised <= CODES.keys()
 
 
 @pytest.mark.parametrize(("plant", "code", "where", "severity"), [f[1:] for f in FAULTS], ids=[f[0] for f in FAULTS])
