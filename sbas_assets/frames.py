@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -23,6 +22,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from sbas_assets.errors import InputError
 from sbas_assets.mintpy import template
 from sbas_assets.mintpy.template import Template
+from sbas_assets.workspace import atomic_write
 
 FRAMES = DynamicPartitionsDefinition(name="frame")
 FRAME_KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
@@ -184,7 +184,7 @@ class FrameCatalogue:
             if path.exists() and not overwrite:
                 mend = "choose another key, or remove the frame first"
                 raise InputError("frame-exists", "there is such a frame already", mend=mend, path=path, frame=key)
-            _write(path, _as_yaml(config))
+            atomic_write(path, _as_yaml(config))
         return path
 
     def get(self, key: str) -> FrameConfig:
@@ -256,20 +256,6 @@ def _as_yaml(config: FrameConfig) -> str:
         block = yaml.safe_dump({name: values[name]}, sort_keys=False, allow_unicode=True, width=1000)
         blocks.append(f"# {field.description}\n{block}")
     return "\n".join(blocks)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write beside, then rename: a reader never sees half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
 
 
 def parse_set(values: Sequence[str]) -> dict[str, str]:

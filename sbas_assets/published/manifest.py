@@ -14,7 +14,8 @@ from itertools import batched
 from pathlib import Path
 
 from sbas_assets.published.pointer import ArrayLayout
-from sbas_assets.published.store import DATA, MANIFEST, Store, sync_folder
+from sbas_assets.published.store import DATA, MANIFEST, Store
+from sbas_assets.workspace import sync_folder
 
 # Objects read at once: at most about 4 MB each.
 _BATCH = 16

@@ -11,7 +11,6 @@ A published product is
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from zarr.abc.store import Store as ZarrStore
 from zarr.storage import FsspecStore, LocalStore
 
 from sbas_assets.errors import InputError, OutsideError, SbasError
+from sbas_assets.workspace import atomic_write
 
 DATA = "data.zarr"
 MANIFEST = "manifest.json"
@@ -116,7 +116,7 @@ class Store:
     def put(self, path: str, data: bytes) -> None:
         """Write an object so that a reader sees the old bytes or the new ones, never a part."""
         if self.is_local:
-            replace_file(Path(path), data)
+            atomic_write(Path(path), data)
         else:
             self.fs.pipe_file(path, data)
 
@@ -166,30 +166,6 @@ def _url_error(url: str, reason: str) -> InputError:
         f"the store's URL {url!r} cannot be used: {reason}",
         mend="set SBAS_STORE to a folder, or to s3://bucket/prefix",
     )
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a local file beside its place, flush it to the disk, and move it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk, so that a rename survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

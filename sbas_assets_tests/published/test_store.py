@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 
 from sbas_assets.errors import InputError, OutsideError
 from sbas_assets.published.reading import open_product
-from sbas_assets.published.store import Store, open_store, replace_file, store_faults
+from sbas_assets.published.store import Store, open_store, store_faults
+from sbas_assets.workspace import atomic_write
 
 URL = "s3://bucket/prefix"
 
@@ -87,14 +88,14 @@ def test_a_store_below_a_file_is_a_bad_url(tmp_path, geo, publish):
 
 def test_a_failed_replacement_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     path = tmp_path / "latest.json"
-    replace_file(path, b"old")
+    atomic_write(path, b"old")
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
-        replace_file(path, b"new")
+        atomic_write(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
