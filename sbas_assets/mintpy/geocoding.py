@@ -15,7 +15,7 @@ import numpy as np
 from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.template import Template
 from sbas_assets.mintpy.workfolder import GEOMETRY, TEMPLATE
-from sbas_assets.published.pictures import map_picture
+from sbas_assets.published.pictures import map_picture, series_maps_picture
 from sbas_assets.step import Job, Made, Step
 
 GEO_GEOMETRY = "geo/geo_geometryRadar.h5"
@@ -39,7 +39,7 @@ LOOKS = {
     "geo_avgSpatialCoh": Look("coherence", "Average spatial coherence", "1", "gray", (0, 1)),
     "geo_velocity": Look("velocity", "LOS velocity", "cm/year, positive toward the satellite", "RdBu", scale=100.0),
     "geo_timeseries_demErr": Look(
-        "timeseries", "LOS displacement, last date", "cm, positive toward the satellite", "RdBu", scale=100.0
+        "timeseries", "LOS displacement", "cm, positive toward the satellite", "RdBu", scale=100.0
     ),
     "geo_maskTempCoh": Look("mask", "Reliable pixels", "1", "gray", (0, 1)),
 }
@@ -82,13 +82,16 @@ def make_geo_mask(job: Job) -> Made:
 
 def _made(job: Job, name: str) -> Made:
     look = LOOKS[job.step.name]
+    metrics: dict[str, float] = {}
+    picture = None
     with h5py.File(job.folder / name, "r") as h5:
-        dataset = h5.get(look.dataset)
-        shown = None
-        if dataset is not None:
-            shown = look.scale * (dataset[-1] if dataset.ndim == 3 else dataset[:]).astype("f4")
         grid = {key: h5.attrs[key] for key in ("Y_FIRST", "X_FIRST", "Y_STEP", "X_STEP", "LENGTH", "WIDTH")}
-    metrics = {
+        if look.dataset in h5:
+            dataset = h5[look.dataset]
+            last = dataset[-1] if dataset.ndim == 3 else dataset[:]
+            metrics["pixels_with_data_percent"] = round(100 * float(np.isfinite(last).mean()), 2)
+            picture = _drawn(h5, dataset, look)
+    metrics |= {
         "rows": int(grid["LENGTH"]),
         "columns": int(grid["WIDTH"]),
         "north_degrees": float(grid["Y_FIRST"]),
@@ -96,12 +99,19 @@ def _made(job: Job, name: str) -> Made:
         "posting_degrees": abs(float(grid["Y_STEP"])),
         "size_MB": round((job.folder / name).stat().st_size / 1e6, 3),
     }
-    low, high = look.limits or (None, None)
-    picture = None
-    if shown is not None:
-        metrics["pixels_with_data_percent"] = round(100 * float(np.isfinite(shown).mean()), 2)
-        picture = map_picture(shown, title=look.title, label=look.label, cmap=look.cmap, vmin=low, vmax=high)
     return Made(outputs={name: job.folder / name}, metrics=metrics, picture=picture)
+
+
+def _drawn(h5: h5py.File, dataset: h5py.Dataset, look: Look) -> bytes:
+    """Draw a map, or the maps of some dates of a series."""
+    low, high = look.limits or (None, None)
+    if dataset.ndim == 2:
+        shown = look.scale * dataset[:].astype("f4")
+        return map_picture(shown, title=look.title, label=look.label, cmap=look.cmap, vmin=low, vmax=high)
+    dates = [date.decode() for date in h5["date"][:]]
+    return series_maps_picture(
+        lambda index: look.scale * dataset[index], dates, title=look.title, label=look.label, cmap=look.cmap
+    )
 
 
 def _no_geocoding(template: Template) -> str | None:

@@ -225,36 +225,3 @@ def series_picture(
     axes.set_ylabel(label)
     axes.set_title(title, fontsize=10)
     return encode(figure)
-
-
-def histogram_picture(
-    values: NDArray[Any], *, title: str, label: str, bins: int = 60, threshold: float | None = None
-) -> bytes:
-    """Draw the distribution of the finite values of an array.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Any shape, any real type.
-    title, label : str
-        Above, and below (quantity and unit).
-    bins : int
-        Number of bars.
-    threshold : float, optional
-        Drawn as a line.
-
-    Returns
-    -------
-    bytes
-        PNG with a palette, at most `canvas.MAX_BYTES`.
-    """
-    figure = new_figure(5.6, 3.2)
-    axes = figure.add_subplot()
-    flat = np.asarray(values, dtype=float).ravel()
-    axes.hist(flat[np.isfinite(flat)], bins=bins, color="tab:blue")
-    if threshold is not None:
-        axes.axvline(threshold, color="tab:red", linewidth=1)
-    axes.set_xlabel(label)
-    axes.set_ylabel("pixels")
-    axes.set_title(title, fontsize=10)
-    return encode(figure)

@@ -12,7 +12,7 @@ from typing import Literal, TypedDict
 
 from sbas_assets.errors import InputError
 from sbas_assets.topsstack.checks.reference import acquisition_dates
-from sbas_assets.topsstack.product import SwathProduct, read_product
+from sbas_assets.topsstack.product import read_product
 from sbas_assets.topsstack.rasters import read_header
 from sbas_assets.topsstack.tree import StackLayout, StackTree
 
@@ -97,29 +97,3 @@ def isce_version(tree: StackTree) -> str | None:
             if version:
                 return version
     return None
-
-
-def sensing_times(product: SwathProduct) -> dict[str, str]:
-    """Return the times of a swath, UTC, ISO 8601 with microseconds.
-
-    Parameters
-    ----------
-    product : SwathProduct
-
-    Returns
-    -------
-    dict
-        `sensing_start`, `sensing_mid` (of the first burst, where MintPy's metadata are computed),
-        `sensing_stop` in zero-Doppler azimuth time; `burst_start_utc` and `burst_stop_utc` as sensed;
-        `ascending_node_time`.
-    """
-    first, last = product.bursts[0], product.bursts[-1]
-    times = {
-        "sensing_start": first.sensing_start,
-        "sensing_mid": first.sensing_mid,
-        "sensing_stop": last.sensing_stop,
-        "burst_start_utc": first.burst_start_utc,
-        "burst_stop_utc": last.burst_stop_utc,
-        "ascending_node_time": product.ascending_node_time,
-    }
-    return {name: f"{time.isoformat(timespec='microseconds')}Z" for name, time in times.items()}

@@ -26,7 +26,6 @@ DRAWINGS = {
     "series_maps": lambda: pictures.series_maps_picture(lambda i: NOISE * i, DATES, title="d", label="m"),
     "network": lambda: pictures.network_picture(PAIRS[2:], BPERP, PAIRS[:2], dict.fromkeys(PAIRS, 0.6)),
     "bars": lambda: pictures.series_picture(DATES, range(24), title="RMS", label="m", highlight=DATES[:2]),
-    "histogram": lambda: pictures.histogram_picture(NOISE, title="v", label="m", threshold=0.01),
 }
 
 
@@ -61,7 +60,6 @@ def test_nothing_to_draw_is_still_a_picture():
     assert pictures.series_maps_picture(NOISE.__getitem__, [], title="t", label="l")
     assert pictures.network_picture([], {})
     assert pictures.series_picture([], [], title="t", label="l")
-    assert pictures.histogram_picture(np.full(3, np.nan), title="t", label="l")
 
 
 def test_only_nine_maps_are_read_with_the_first_and_the_last():
