@@ -18,17 +18,6 @@ import pytest
 from sbas_assets.mintpy.session import MintPyError, run_in_folder
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "work").mkdir()
-    return tmp_path / "work"
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "logs" / "step.log"
-
-
 def wanders_off(folder: Path) -> None:
     """What `smallbaselineApp.py` and `prep_isce.py` do: relative files, and a change of directory."""
     Path("relative.txt").write_text("here")

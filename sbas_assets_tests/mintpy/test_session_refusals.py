@@ -17,17 +17,6 @@ from sbas_assets.mintpy.views import view_of_stack
 from sbas_assets_tests.mintpy.test_session import raises, wanders_off
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "work").mkdir()
-    return tmp_path / "work"
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "logs" / "step.log"
-
-
 def test_where_a_private_folder_is_forbidden_the_working_directory_is_put_back(
     folder: Path, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
