@@ -156,6 +156,8 @@ class Step:
         Returns why the frame's template turns the step off, or None.
     state : callable
         What else decides the content; asked before and after the step.
+    settles : bool
+        Whether the step itself may settle its state, as the network does when it pins the reference point.
     damaged : callable
         Faults of what the step keeps outside the work folder.
     """
@@ -168,6 +170,7 @@ class Step:
     code_version: str = "1"
     off: Callable[[Template], str | None] = lambda _: None
     state: Callable[[Job], Mapping[str, str]] = lambda _: {}
+    settles: bool = False
     damaged: Callable[[Job, Record], list[str]] = lambda _job, _record: []
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Collection
 from typing import Any
 
 from sbas_assets.digests import Digests
-from sbas_assets.errors import InputError
+from sbas_assets.errors import InputError, OutsideError
 from sbas_assets.mintpy.stamp import stamp
 from sbas_assets.provenance import (
     Output,
@@ -103,8 +104,8 @@ def _pass_through(job: Job, old: Record | None, reason: str) -> tuple[Record, Ho
     record = _record(job, version, Produced.now(job.run.run_id)).model_copy(
         update={"status": "passed-through", "reason": reason, "facts": job.facts_to_record(_options_fact(job))}
     )
+    _remove_abandoned(job, old, kept=())
     write_record(job.workspace, record)
-    _remove_abandoned(job, old, record)
     return record, "passed-through", reason
 
 
@@ -121,9 +122,17 @@ def _record(job: Job, version: str, produced: Produced) -> Record:
 
 
 def _make(job: Job, old: Record | None) -> Record:
+    before = job.version
     made = job.step.make(job)
     _prove_untouched(job)
     version = job.version
+    if version != before and not job.step.settles:
+        raise OutsideError(
+            "file-changing",
+            f"a file that decides {job.step.name} was changed while it was made",
+            mend="wait until whatever writes it has finished, then run again",
+            frame=job.frame.key,
+        )
     first = old.produced if old is not None and old.data_version == version else Produced.now(job.run.run_id)
     facts = job.facts_to_record({**made.facts, **_options_fact(job)})
     # plain numbers and texts, as they will be read back
@@ -162,6 +171,8 @@ def _publish(job: Job, made: Made, record: Record, old: Record | None) -> Record
         files[record.picture].write_bytes(made.picture)
     for name, file in files.items():
         stamp(file, name, provenance)
+    # while the old record still knows them: after a kill nobody else would
+    _remove_abandoned(job, old, kept=files)
     # from here to the new record nothing vouches for the files, so a kill in between leads to a remake
     job.workspace.record(job.step.name).unlink(missing_ok=True)
     outputs = []
@@ -172,13 +183,11 @@ def _publish(job: Job, made: Made, record: Record, old: Record | None) -> Record
         outputs.append(Output(path=name, size=digest.size, sha256=digest.sha256))
     record = record.model_copy(update={"outputs": tuple(outputs)})
     write_record(job.workspace, record)
-    _remove_abandoned(job, old, record)
     return record
 
 
-def _remove_abandoned(job: Job, old: Record | None, new: Record) -> None:
+def _remove_abandoned(job: Job, old: Record | None, kept: Collection[str]) -> None:
     """Remove what the asset's last version made and this one does not."""
-    kept = {out.path for out in new.outputs}
     for out in old.outputs if old else ():
         if out.path not in kept:
             (job.workspace.root / out.path).unlink(missing_ok=True)

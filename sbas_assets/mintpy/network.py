@@ -154,4 +154,5 @@ NETWORK = Step(
     ),
     make=make_network,
     state=pinned_state,
+    settles=True,
 )
