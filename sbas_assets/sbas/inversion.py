@@ -1,0 +1,224 @@
+"""From the phase of a network of pairs to the phase of its dates: weighted least squares for every pixel.
+
+The numbers are those of MintPy's `ifgram_inversion.py`, pixel by pixel; the time is another. Arrays in, arrays out:
+which file they come from is stack_inversion.py's business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sbas_assets.sbas import inversion_kernel as kernel
+from sbas_assets.sbas.network import Network
+from sbas_assets.sbas.threads import Share
+
+Phase = NDArray[np.float32]
+_WEIGHTING = {"no": kernel.NO_WEIGHT, "var": kernel.TABLE, "coh": kernel.COHERENCE, "fim": kernel.FISHER}
+_MOST_LOOKS = 80  # beyond it the variance of the phase underflows (`coherence2phase_variance`)
+
+
+@dataclass(frozen=True)
+class Options:
+    """`mintpy.networkInversion.*`, as far as the kernel knows them: all that apply to phase.
+
+    Parameters
+    ----------
+    weight : str
+        `weightFunc`: inverse variance of the phase, Fisher information, coherence, or none.
+    looks : int
+        Independent looks, for the first two.
+    mask : str, optional
+        `maskDataset`.
+    threshold : float
+        `maskThreshold`, for a mask by coherence.
+    redundancy : float
+        `minRedundancy`: least number of pairs of a date.
+    velocity : bool
+        `minNormVelocity`: where pairs are missing so that the network falls apart, the velocity has least norm,
+        otherwise the phase.
+    """
+
+    weight: Literal["var", "fim", "coh", "no"] = "var"
+    looks: int = 1
+    mask: Literal["coherence", "connectComponent"] | None = None
+    threshold: float = 0.4
+    redundancy: float = 1.0
+    velocity: bool = True
+
+
+@dataclass(frozen=True)
+class Inverted:
+    """What the inversion gives for a block of pixels.
+
+    Parameters
+    ----------
+    series : ndarray of float32 (dates, pixels)
+        Phase times `scale`, zero at the first date.
+    quality : ndarray of float32 (pixels,)
+        Temporal coherence, 0 to 1.
+    count : ndarray of int16 (pixels,)
+        Pairs used.
+    status : ndarray of int8 (pixels,)
+        `SKIPPED`, `SOLVED`, `DISCONNECTED`, `TOO_FEW` or `ILL_CONDITIONED` of inversion_kernel.
+    """
+
+    series: Phase
+    quality: Phase
+    count: NDArray[np.int16]
+    status: NDArray[np.int8]
+
+
+def invert(
+    network: Network,
+    options: Options,
+    phase: Phase,
+    reference: Phase,
+    share: Share,
+    *,
+    coherence: Phase | None = None,
+    mask: NDArray[Any] | None = None,
+    wanted: NDArray[np.bool_] | None = None,
+    scale: float = 1.0,
+) -> Inverted:
+    """Invert the network for a block of pixels.
+
+    Parameters
+    ----------
+    network : Network
+        The pairs, in the order of the observations.
+    options : Options
+        How to weigh and what to leave out.
+    phase : ndarray of float32 (pairs, pixels)
+        Unwrapped phase (rad); zero and NaN are no data.
+    reference : ndarray of float32 (pairs,)
+        Phase at the reference point (rad), taken off.
+    share : callable
+        Threads to compute with (`pixel_threads`).
+    coherence : ndarray of float32 (pairs, pixels), optional
+        Spatial coherence; needed for weights.
+    mask : ndarray (pairs, pixels), optional
+        Values of the mask dataset; needed where the options name one.
+    wanted : ndarray of bool (pixels,), optional
+        Pixels to invert; all of them by default.
+    scale : float
+        Factor of the output, such as -wavelength / (4 pi) for metres towards the satellite.
+
+    Notes
+    -----
+    Source: MintPy `ifgram_inversion.estimate_timeseries`. For a pixel whose valid pairs connect all dates the
+    solution is unique. Where they do not, the parts are shifted to the least norm. A pixel whose weights differ so
+    much that MintPy's cut-off of small singular values may act on it is given to MintPy itself.
+    """
+    pixels = phase.shape[1]
+    wanted = np.ones(pixels, np.bool_) if wanted is None else wanted
+    out = Inverted(
+        series=np.empty((len(network.dates), pixels), np.float32),
+        quality=np.empty(pixels, np.float32),
+        count=np.empty(pixels, np.int16),
+        status=np.empty(pixels, np.int8),
+    )
+    arguments = _arguments(network, options, phase, reference, coherence, mask)
+    tail = (float(options.redundancy), bool(options.velocity), float(scale))
+
+    def compute(start: int, stop: int) -> None:
+        kernel.invert_pixels(
+            *arguments[:9], wanted, *arguments[9:], *tail, start, stop, out.series, out.quality, out.count, out.status
+        )
+
+    share(compute, pixels)
+    _by_mintpy(network, options, phase, reference, coherence, scale, mask, out)
+    return out
+
+
+def _arguments(
+    network: Network,
+    options: Options,
+    phase: Phase,
+    reference: Phase,
+    coherence: Phase | None,
+    mask: NDArray[Any] | None,
+) -> tuple[Any, ...]:
+    """Arguments of the kernel but the outputs, always of the same types, so that it is compiled once."""
+    nothing = np.zeros((1, 1), np.float32)
+    weighting = _WEIGHTING[options.weight]
+    masking = {None: kernel.NO_MASK, "connectComponent": kernel.MASK_ZERO, "coherence": kernel.MASK_BELOW}[options.mask]
+    table = _variance_weights(options.looks) if weighting == kernel.TABLE else np.zeros(1)
+    system = network.elimination
+    return (
+        phase,
+        np.asarray(reference, np.float32),
+        nothing if weighting == kernel.NO_WEIGHT else coherence,
+        weighting,
+        table,
+        float(options.looks),
+        nothing if options.mask is None else np.asarray(mask, np.float32),
+        masking,
+        np.float32(options.threshold),
+        network.first,
+        network.second,
+        network.place,
+        network.entries,
+        system.order,
+        system.column,
+        system.row,
+        system.target,
+        network.years,
+        network.fixed,
+    )
+
+
+def _variance_weights(looks: int) -> NDArray[np.float64]:
+    """Weight by bin of coherence: inverse variance of the phase (Tough et al., 1995; `coherence2phase_variance`)."""
+    from mintpy.simulation.decorrelation import phase_variance_ds
+
+    bins = np.linspace(0.005, 1.0, num=200) - 0.0025
+    weight = (1.0 / phase_variance_ds(min(looks, _MOST_LOOKS), bins)[0]).astype(np.float32)
+    return np.sqrt(weight).astype(np.float64) ** 2
+
+
+def _by_mintpy(
+    network: Network,
+    options: Options,
+    phase: Phase,
+    reference: Phase,
+    coherence: Phase | None,
+    scale: float,
+    mask: NDArray[Any] | None,
+    out: Inverted,
+) -> None:
+    """Give the pixels that the kernel left to MintPy."""
+    pixels = np.flatnonzero(out.status == kernel.ILL_CONDITIONED)
+    if not pixels.size:
+        return
+    from mintpy.ifgram_inversion import estimate_timeseries
+    from mintpy.objects import ifgramStack
+    from mintpy.simulation.decorrelation import coherence2weight
+
+    names = [f"{network.dates[i]}_{network.dates[j]}" for i, j in zip(network.first, network.second, strict=True)]
+    phases, velocities = ifgramStack.get_design_matrix4timeseries(names)
+    observed = phase[:, pixels]
+    observed = np.where(observed == 0, np.float32(np.nan), observed - reference[:, None])
+    observed[observed == 0] = np.nan
+    if options.mask is not None:
+        values = np.nan_to_num(np.asarray(mask)[:, pixels])
+        observed[values == 0 if options.mask == "connectComponent" else values < options.threshold] = np.nan
+    roots = None
+    if coherence is not None and options.weight != "no":
+        similarity = np.nan_to_num(coherence[:, pixels])
+        roots = np.sqrt(coherence2weight(similarity, options.weight, L=options.looks, print_msg=False))
+    for column, pixel in enumerate(pixels):
+        series, quality, count = estimate_timeseries(
+            phases,
+            velocities,
+            observed[:, column],
+            network.years.astype(np.float32).reshape(-1, 1),
+            weight_sqrt=None if roots is None else roots[:, column],
+            min_norm_velocity=options.velocity,
+            min_redundancy=options.redundancy,
+        )
+        out.series[:, pixel] = series.ravel() * np.float32(scale)
+        out.quality[pixel], out.count[pixel] = quality, count
