@@ -45,6 +45,14 @@ _LOAD = {
 
 def run_mintpy(stack: Path, folder: Path, options: Mapping[str, str]) -> Path:
     """Run `smallbaselineApp.py` and return its work folder."""
+    command, work = prepare_mintpy(stack, folder, options)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return work
+
+
+def prepare_mintpy(stack: Path, folder: Path, options: Mapping[str, str]) -> tuple[list[str], Path]:
+    """Copy the stack and write the template; return the command to run in `folder`, and the work folder it fills."""
     copy = folder / "stack"
     shutil.copytree(stack, copy, ignore=shutil.ignore_patterns("*.rsc"))
     for path in [copy, *copy.rglob("*")]:
@@ -58,12 +66,4 @@ def run_mintpy(stack: Path, folder: Path, options: Mapping[str, str]) -> Path:
     lines += [f"{key} = {value}" for key, value in {"mintpy.plot": "no", **options}.items()]
     template = folder / "oracle.txt"
     template.write_text("\n".join(lines) + "\n")
-    done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, str(template), "--dir", str(work)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return work
+    return [sys.executable, "-u", "-c", _PROGRAM, str(template), "--dir", str(work)], work

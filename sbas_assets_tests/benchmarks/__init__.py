@@ -1,0 +1,1 @@
+"""How fast the package is, and how much memory it takes, next to MintPy: programs to run by hand, no tests."""
