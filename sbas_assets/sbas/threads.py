@@ -10,14 +10,21 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Protocol
 
 from threadpoolctl import threadpool_limits
 
 from sbas_assets.errors import InputError
 
-Share = Callable[[Callable[[int, int], None], int], None]
 THREADS = "SBAS_THREADS"
 _SHARE = 4096  # pixels of one task: long enough to hide its start, short enough to keep all threads busy
+
+
+class Share(Protocol):
+    """Calls a function of a first and a last number (exclusive), `size` apart, until all numbers are done."""
+
+    def __call__(self, kernel: Callable[[int, int], None], number: int, size: int = ..., /) -> None:
+        """Return when all are done."""
 
 
 def thread_count() -> int:
@@ -47,14 +54,14 @@ def pixel_threads() -> Iterator[Share]:
     Yields
     ------
     callable
-        Takes a function of a first and a last pixel (exclusive), and the number of pixels; returns when the
-        function has been called for all of them.
+        Takes a function of a first and a last pixel (exclusive), the number of pixels, and, where these are not
+        pixels but something larger, how many to do at a time; returns when the function has been called for all.
     """
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(thread_count(), "sbas-kernel") as pool:
 
-        def share(kernel: Callable[[int, int], None], pixels: int) -> None:
-            starts = range(0, pixels, _SHARE)
-            for _ in pool.map(lambda start: kernel(start, min(start + _SHARE, pixels)), starts):
+        def share(kernel: Callable[[int, int], None], number: int, size: int = _SHARE, /) -> None:
+            starts = range(0, number, size)
+            for _ in pool.map(lambda start: kernel(start, min(start + size, number)), starts):
                 pass
 
         yield share
