@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from sbas_assets.mintpy import workfolder
-from sbas_assets.mintpy.workfolder import CORRECTED_STACK, NETWORK_STACK, STACK
+from sbas_assets.mintpy.workfolder import CORRECTED_STACK, NETWORK_STACK, STACK, TEMPLATE
 from sbas_assets.published.pictures import map_picture
+from sbas_assets.sbas.stack_inversion import Counts, invert_stack, not_covered
 from sbas_assets.step import Job, Made, Step
 
 _OUTPUTS = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5", "maskTempCoh.h5")
@@ -22,18 +24,41 @@ def make_timeseries(job: Job) -> Made:
     workfolder.link_inputs(job, instead={STACK: "ifgramStack.h5", stack: STACK})
     workfolder.link_user_files(job)
     workfolder.write_template(job)
-    workfolder.run(job, lambda: _invert(job.folder))
-    return _made(job)
+    counts = workfolder.run(job, lambda: _invert(job.folder))
+    if isinstance(counts, str):
+        job.run.tell(f"inverted by MintPy's own code: {counts}")
+        return _made(job, {"inverted_by": "MintPy"})
+    job.run.tell(_report(counts))
+    return _made(job, {"pixels_disconnected": counts.disconnected, "pixels_by_mintpy": counts.by_mintpy})
 
 
-def _invert(folder: Path) -> None:
+def _invert(folder: Path) -> Counts | str:
+    """Invert the stack; return the pixel counts, or why MintPy had to do it."""
+    from mintpy.cli.ifgram_inversion import cmd_line_parse
+
     workflow = workfolder.app(folder)
     # whether enough pixels are reliable, a blocking check decides, with the product there to look at
     workflow.template["mintpy.networkInversion.minNumPixel"] = "0"
-    workflow.run_network_inversion("invert_network")
+    inps = cmd_line_parse([STACK, "-t", TEMPLATE])
+    reason = not_covered(inps)
+    if reason:
+        workflow.run_network_inversion("invert_network")
+        return reason
+    counts = invert_stack(inps)
+    workflow.generate_temporal_coherence_mask()
+    return counts
 
 
-def _made(job: Job) -> Made:
+def _report(counts: Counts) -> str:
+    pixels = max(counts.solved + counts.disconnected + counts.by_mintpy, 1)
+    return (
+        f"{pixels} pixels inverted: {counts.disconnected} ({counts.disconnected / pixels:.2%}) from pairs that leave "
+        f"the network disconnected, {counts.by_mintpy} by MintPy's own routine; {counts.too_few} left out for too "
+        "few pairs"
+    )
+
+
+def _made(job: Job, metrics: Mapping[str, object]) -> Made:
     with h5py.File(job.folder / "temporalCoherence.h5", "r") as h5:
         coherence = h5["temporalCoherence"][:]
         row, column = int(h5.attrs["REF_Y"]), int(h5.attrs["REF_X"])
@@ -50,6 +75,7 @@ def _made(job: Job) -> Made:
             "pixels_inverted": int(inverted.sum()),
             "pixels_reliable": int(reliable.sum()),
             "temporal_coherence_median": round(float(np.median(coherence[inverted])), 4) if inverted.any() else 0.0,
+            **metrics,
         },
         facts={"dates": dates, "reference_date": reference, "series": "timeseries.h5"},
         picture=map_picture(
@@ -78,6 +104,7 @@ TIMESERIES = Step(
         "mintpy.networkInversion.shadowMask",
         "mintpy.unwrapError.method",
     ),
+    code_version="2",
     make=make_timeseries,
     state=workfolder.user_file_digests,
 )

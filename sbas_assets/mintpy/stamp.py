@@ -1,8 +1,9 @@
 """Writing provenance into finished product files, and nothing into them that differs between equal runs.
 
-MintPy stores absolute paths and the time of writing among the attributes. Here a product is copied once into its
-final form: datasets and attributes in name order, paths relative to the work folder, no clock, one attribute with
-the provenance. What the provenance says is decided by the caller.
+MintPy stores absolute paths and the time of writing among the attributes. Here a product of MintPy's is copied once
+into its final form: datasets and attributes in name order, paths relative to the work folder, no clock, one attribute
+with the provenance. Files that `product_file` laid out have this form and get the attributes only. What the
+provenance says is decided by the caller.
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ from typing import Any
 import h5py
 
 from sbas_assets.mintpy.views import copy_virtual
+from sbas_assets.sbas.product_file import CLOCK_OR_PATH, PROVENANCE_ATTRIBUTE
 
-PROVENANCE_ATTRIBUTE = "SBAS_ASSETS_PROVENANCE"
-_CLOCK_OR_PATH = frozenset({"MODIFICATION_TIME", "OG_FILE_PATH", "FILE_PATH", PROVENANCE_ATTRIBUTE})
 _HDF5 = frozenset({".h5", ".he5"})
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a ZIP entry can hold
 
@@ -50,12 +50,26 @@ def read_provenance(file: Path) -> dict[str, Any]:
 
 
 def _stamp_hdf5(file: Path, name: str, provenance: Mapping[str, Any]) -> None:
+    if _is_laid_out(file):
+        with h5py.File(file, "r+") as h5:
+            _sign(h5, name, provenance)
+        return
     beside = file.with_name(file.name + ".stamped")
     with h5py.File(file, "r") as source, h5py.File(beside, "w") as target:
         _copy_group(source, target, provenance)
-        target.attrs["FILE_PATH"] = name
-        target.attrs[PROVENANCE_ATTRIBUTE] = json.dumps(provenance, sort_keys=True)
+        _sign(target, name, provenance)
     beside.replace(file)
+
+
+def _is_laid_out(file: Path) -> bool:
+    """Whether `product_file` made it, and MintPy has not written paths or times into it since."""
+    with h5py.File(file, "r") as h5:
+        return h5.attrs.get(PROVENANCE_ATTRIBUTE) == file.name and not CLOCK_OR_PATH & set(h5.attrs)
+
+
+def _sign(h5: h5py.File, name: str, provenance: Mapping[str, Any]) -> None:
+    h5.attrs["FILE_PATH"] = name
+    h5.attrs[PROVENANCE_ATTRIBUTE] = json.dumps(provenance, sort_keys=True)
 
 
 def _copy_group(source: h5py.Group, target: h5py.Group, provenance: Mapping[str, Any]) -> None:
@@ -77,7 +91,7 @@ def _copy_attributes(source: h5py.HLObject, target: h5py.HLObject, provenance: M
         if key == "history":
             # HDF-EOS5: day of writing, which is the day this version was first made
             target.attrs[key] = provenance["produced"]["at"][:10]
-        elif key not in _CLOCK_OR_PATH:
+        elif key not in CLOCK_OR_PATH | {PROVENANCE_ATTRIBUTE}:
             target.attrs[key] = source.attrs[key]
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -55,6 +57,16 @@ def row_blocks(length: int, row_bytes: int, memory: float, *, multiple: int = 1)
     return [Rows(start, min(start + rows, length)) for start in range(0, length, rows)]
 
 
+def chunk_rows(dataset: h5py.Dataset) -> int:
+    """Rows of a dataset's chunks, or of the chunks of the dataset that a virtual one shows; 1 if it has none."""
+    if dataset.is_virtual:
+        source = dataset.virtual_sources()[0]
+        file = Path(dataset.file.filename).parent / source.file_name
+        with h5py.File(file, "r") as h5:
+            return chunk_rows(h5[source.dset_name])
+    return int(dataset.chunks[1]) if dataset.chunks else 1
+
+
 def stream[Block, Result](
     blocks: Sequence[Rows],
     read: Callable[[Rows], Block],
@@ -82,7 +94,7 @@ def stream[Block, Result](
             going.result()
 
 
-def read_layers(dataset: h5py.Dataset, layers: NDArray[np.integer], rows: Rows) -> NDArray[np.generic]:
+def read_layers(dataset: h5py.Dataset, layers: NDArray[np.integer], rows: Rows) -> NDArray[Any]:
     """Read some layers of a (layer, row, column) dataset, in runs of neighbouring layers.
 
     Returns

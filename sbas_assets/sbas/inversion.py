@@ -18,6 +18,7 @@ from sbas_assets.sbas.threads import Share
 
 Phase = NDArray[np.float32]
 _WEIGHTING = {"no": kernel.NO_WEIGHT, "var": kernel.TABLE, "coh": kernel.COHERENCE, "fim": kernel.FISHER}
+_MASKING = {None: kernel.NO_MASK, "connectComponent": kernel.MASK_ZERO, "coherence": kernel.MASK_BELOW}
 _MOST_LOOKS = 80  # beyond it the variance of the phase underflows (`coherence2phase_variance`)
 
 
@@ -121,53 +122,57 @@ def invert(
         count=np.empty(pixels, np.int16),
         status=np.empty(pixels, np.int8),
     )
-    arguments = _arguments(network, options, phase, reference, coherence, mask)
-    tail = (float(options.redundancy), bool(options.velocity), float(scale))
-
-    def compute(start: int, stop: int) -> None:
-        kernel.invert_pixels(
-            *arguments[:9], wanted, *arguments[9:], *tail, start, stop, out.series, out.quality, out.count, out.status
-        )
-
-    share(compute, pixels)
-    _by_mintpy(network, options, phase, reference, coherence, scale, mask, out)
+    seen = _observations(options, phase, reference, coherence, mask, wanted, scale)
+    system, results = _system(network), kernel.Results(out.series, out.quality, out.count, out.status)
+    share(lambda start, stop: kernel.invert_pixels(system, seen, start, stop, results), pixels)
+    left = np.flatnonzero(out.status == kernel.ILL_CONDITIONED)
+    if left.size:
+        _by_mintpy(network, options, seen, left, out)
     return out
 
 
-def _arguments(
-    network: Network,
+def _system(network: Network) -> kernel.System:
+    lists = network.elimination
+    return kernel.System(
+        first=network.first,
+        second=network.second,
+        place=network.place,
+        entries=network.entries,
+        order=lists.order,
+        column=lists.column,
+        row=lists.row,
+        target=lists.target,
+        years=network.years,
+        fixed=network.fixed,
+    )
+
+
+def _observations(  # noqa: PLR0917 - the arguments of `invert`
     options: Options,
     phase: Phase,
     reference: Phase,
     coherence: Phase | None,
     mask: NDArray[Any] | None,
-) -> tuple[Any, ...]:
-    """Arguments of the kernel but the outputs, always of the same types, so that it is compiled once."""
+    wanted: NDArray[np.bool_],
+    scale: float,
+) -> kernel.Observations:
+    """What the kernel reads, always of the same types, so that it is compiled once."""
     nothing = np.zeros((1, 1), np.float32)
     weighting = _WEIGHTING[options.weight]
-    masking = {None: kernel.NO_MASK, "connectComponent": kernel.MASK_ZERO, "coherence": kernel.MASK_BELOW}[options.mask]
-    table = _variance_weights(options.looks) if weighting == kernel.TABLE else np.zeros(1)
-    system = network.elimination
-    return (
-        phase,
-        np.asarray(reference, np.float32),
-        nothing if weighting == kernel.NO_WEIGHT else coherence,
-        weighting,
-        table,
-        float(options.looks),
-        nothing if options.mask is None else np.asarray(mask, np.float32),
-        masking,
-        np.float32(options.threshold),
-        network.first,
-        network.second,
-        network.place,
-        network.entries,
-        system.order,
-        system.column,
-        system.row,
-        system.target,
-        network.years,
-        network.fixed,
+    return kernel.Observations(
+        phase=phase,
+        reference=np.asarray(reference, np.float32),
+        coherence=nothing if coherence is None else coherence,
+        weighting=weighting,
+        table=_variance_weights(options.looks) if weighting == kernel.TABLE else np.zeros(1),
+        looks=float(options.looks),
+        mask=nothing if mask is None else np.asarray(mask, np.float32),
+        masking=_MASKING[options.mask],
+        threshold=np.float32(options.threshold),
+        wanted=wanted,
+        redundancy=float(options.redundancy),
+        velocity=bool(options.velocity),
+        scale=float(scale),
     )
 
 
@@ -177,41 +182,22 @@ def _variance_weights(looks: int) -> NDArray[np.float64]:
 
     bins = np.linspace(0.005, 1.0, num=200) - 0.0025
     weight = (1.0 / phase_variance_ds(min(looks, _MOST_LOOKS), bins)[0]).astype(np.float32)
-    return np.sqrt(weight).astype(np.float64) ** 2
+    roots: NDArray[np.float64] = np.sqrt(weight).astype(np.float64)
+    return roots**2
 
 
 def _by_mintpy(
-    network: Network,
-    options: Options,
-    phase: Phase,
-    reference: Phase,
-    coherence: Phase | None,
-    scale: float,
-    mask: NDArray[Any] | None,
-    out: Inverted,
+    network: Network, options: Options, seen: kernel.Observations, pixels: NDArray[np.intp], out: Inverted
 ) -> None:
     """Give the pixels that the kernel left to MintPy."""
-    pixels = np.flatnonzero(out.status == kernel.ILL_CONDITIONED)
-    if not pixels.size:
-        return
     from mintpy.ifgram_inversion import estimate_timeseries
     from mintpy.objects import ifgramStack
-    from mintpy.simulation.decorrelation import coherence2weight
 
     names = [f"{network.dates[i]}_{network.dates[j]}" for i, j in zip(network.first, network.second, strict=True)]
     phases, velocities = ifgramStack.get_design_matrix4timeseries(names)
-    observed = phase[:, pixels]
-    observed = np.where(observed == 0, np.float32(np.nan), observed - reference[:, None])
-    observed[observed == 0] = np.nan
-    if options.mask is not None:
-        values = np.nan_to_num(np.asarray(mask)[:, pixels])
-        observed[values == 0 if options.mask == "connectComponent" else values < options.threshold] = np.nan
-    roots = None
-    if coherence is not None and options.weight != "no":
-        similarity = np.nan_to_num(coherence[:, pixels])
-        roots = np.sqrt(coherence2weight(similarity, options.weight, L=options.looks, print_msg=False))
+    observed, roots = _as_mintpy_has_them(options, seen, pixels)
     for column, pixel in enumerate(pixels):
-        series, quality, count = estimate_timeseries(
+        series, out.quality[pixel], out.count[pixel] = estimate_timeseries(
             phases,
             velocities,
             observed[:, column],
@@ -220,5 +206,22 @@ def _by_mintpy(
             min_norm_velocity=options.velocity,
             min_redundancy=options.redundancy,
         )
-        out.series[:, pixel] = series.ravel() * np.float32(scale)
-        out.quality[pixel], out.count[pixel] = quality, count
+        out.series[:, pixel] = series.ravel() * np.float32(seen.scale)
+
+
+def _as_mintpy_has_them(
+    options: Options, seen: kernel.Observations, pixels: NDArray[np.intp]
+) -> tuple[Phase, Phase | None]:
+    """Observations with NaN for no data, and the square roots of their weights (`run_ifgram_inversion_patch`)."""
+    from mintpy.simulation.decorrelation import coherence2weight
+
+    raw = seen.phase[:, pixels]
+    observed = np.where(raw == 0, np.float32(np.nan), raw - seen.reference[:, None])
+    observed[observed == 0] = np.nan
+    if options.mask is not None:
+        values = np.nan_to_num(seen.mask[:, pixels])
+        observed[values == 0 if options.mask == "connectComponent" else values < seen.threshold] = np.nan
+    if options.weight == "no":
+        return observed, None
+    similarity = np.nan_to_num(seen.coherence[:, pixels])
+    return observed, np.sqrt(coherence2weight(similarity, options.weight, L=options.looks, print_msg=False))

@@ -10,8 +10,11 @@ The loops over lanes are written out: the compiler turns them into vector instru
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 LANES = 64
 # how coherence becomes weight
@@ -23,7 +26,8 @@ SKIPPED, SOLVED, DISCONNECTED, TOO_FEW, ILL_CONDITIONED = 0, 1, 2, 3, 4
 
 COHERENCE_FLOOR = np.float32(0.05)
 _COHERENCE_CEILING = 1 - 1e-3
-_BIN, _LOWEST, _HIGHEST = 0.005, 0.0025, 0.9975
+# bins of the table; a product here and MintPy's quotient give the same bin for every float32
+_LOWEST, _HIGHEST, _PER_BIN = 0.0025, 0.9975, 200.0
 # a pivot this small beside its own diagonal is a zero that was rounded
 _ZERO_PIVOT = 1e-12
 # below this share of the largest weight MintPy's cut-off of singular values (1e-5) could come into play
@@ -31,142 +35,193 @@ _SMALL_PIVOT = 1e-7
 _TURN, _PER_TURN = 6.283185307179586, 0.15915494309189535
 
 _jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+# called for each pair: as a real call it would cost more than its work
+_inline = njit(nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
+
+
+Vector = NDArray[Any]  # one value for each lane
+Index = NDArray[np.int32]
+
+
+class System(NamedTuple):
+    """The network as network.Network prepares it: pairs, positions in the elimination, lists to follow."""
+
+    first: Index
+    second: Index
+    place: Index
+    entries: Index
+    order: Index
+    column: Index
+    row: Index
+    target: Index
+    years: NDArray[np.float64]
+    fixed: int
+
+
+class Observations(NamedTuple):
+    """The observations of a block of pixels, (pairs, pixels), and how they are weighed and left out."""
+
+    phase: NDArray[np.float32]
+    reference: NDArray[np.float32]
+    coherence: NDArray[np.float32]
+    weighting: int
+    table: NDArray[np.float64]
+    looks: float
+    mask: NDArray[np.float32]
+    masking: int
+    threshold: np.float32
+    wanted: NDArray[np.bool_]
+    redundancy: float
+    velocity: bool
+    scale: float
+
+
+class Results(NamedTuple):
+    """Arrays to fill; see inversion.Inverted."""
+
+    series: NDArray[np.float32]
+    quality: NDArray[np.float32]
+    pairs: NDArray[np.int16]
+    status: NDArray[np.int8]
+
+
+class Work(NamedTuple):
+    """What a group of lanes needs while it is worked on; lanes are the last axis."""
+
+    matrix: NDArray[np.float64]
+    diagonal: NDArray[np.float64]
+    solution: NDArray[np.float64]
+    observed: NDArray[np.float32]
+    valid: Index
+    lowest: Vector
+    highest: Vector
+    zeros: Index
 
 
 @_jit
-def invert_pixels(
-    phase, reference, coherence, weighting, table, looks, mask, masking, threshold, wanted,
-    first, second, place, entries, order, column, row, target, years, fixed,
-    redundancy, velocity, scale, start, stop, series, quality, count, status,
-):  # fmt: skip
-    """Invert pixels `start` to `stop`; see inversion.invert for what everything is."""
-    dates, pairs = place.size, first.size
-    matrix = np.empty((row.size, LANES))
-    diagonal = np.empty((dates, LANES))
-    solution = np.empty((dates, LANES))
-    observed = np.empty((pairs, LANES), np.float32)
-    valid = np.empty(LANES, np.int32)
-    lowest = np.empty(LANES)
-    highest = np.empty(LANES)
-    zeros = np.empty(LANES, np.int32)
+def invert_pixels(system: System, seen: Observations, start: int, stop: int, out: Results) -> None:
+    """Invert pixels `start` to `stop` (exclusive) of a block; see inversion.invert."""
+    dates, pairs = system.place.size, system.first.size
+    work = Work(
+        np.empty((system.row.size, LANES)),
+        np.empty((dates, LANES)),
+        np.empty((dates, LANES)),
+        np.empty((pairs, LANES), np.float32),
+        np.empty(LANES, np.int32),
+        np.empty(LANES),
+        np.empty(LANES),
+        np.empty(LANES, np.int32),
+    )
     for group in range(start, stop, LANES):
         lanes = min(LANES, stop - group)
-        _assemble(
-            phase, reference, coherence, weighting, table, looks, mask, masking, threshold, group, lanes,
-            first, second, place, entries, matrix, diagonal, solution, observed, valid,
-        )  # fmt: skip
-        _factor(order.size, column, row, target, matrix, diagonal, solution, lowest, highest, zeros)
-        _substitute_back(order.size, column, row, matrix, solution)
+        _assemble(system, seen, group, lanes, work)
+        _factor(system, work)
+        _substitute_back(system, work)
         for lane in range(lanes):
-            pixel = group + lane
-            state = SOLVED
-            if not wanted[pixel] or valid[lane] == 0:
-                state = SKIPPED
-            elif _redundancy(observed, lane, first, second, dates, fixed) < redundancy:
-                state = TOO_FEW
-            elif lowest[lane] < _SMALL_PIVOT * highest[lane] or zeros[lane] > 0:
-                state = _connect(observed, lane, first, second, place, years, velocity, solution, zeros[lane])
-            status[pixel] = state
-        _temporal_coherence(observed, first, second, place, solution, valid, group, lanes, quality)
-        _store(order, solution, valid, scale, group, lanes, status, series, quality, count)
+            out.status[group + lane] = _judge(system, seen, seen.wanted[group + lane], lane, work)
+        _temporal_coherence(system, work, group, lanes, out.quality)
+        _store(system, work, seen.scale, group, lanes, out)
 
 
 @_jit
-def _assemble(
-    phase, reference, coherence, weighting, table, looks, mask, masking, threshold, group, lanes,
-    first, second, place, entries, matrix, diagonal, solution, observed, valid,
-):  # fmt: skip
+def _assemble(system: System, seen: Observations, group: int, lanes: int, work: Work) -> None:
     """Add up the normal equations of a group, and keep its valid observations."""
-    weight = np.empty(LANES)
+    weight = np.ones(LANES)
+    added = np.empty(LANES)
+    product = np.empty(LANES)
+    raw = np.zeros(LANES, np.float32)
+    similarity = np.ones(LANES, np.float32)
+    matrix, diagonal, solution = work.matrix, work.diagonal, work.solution
+    observed, valid = work.observed, work.valid
+    early, late, entries = system.place[system.first], system.place[system.second], system.entries
     matrix[:] = 0
     diagonal[:] = 0
     solution[:] = 0
     valid[:] = 0
-    raw = np.zeros(LANES, np.float32)
-    similarity = np.ones(LANES, np.float32)
-    for pair in range(first.size):
-        raw[:lanes] = phase[pair, group : group + lanes]
-        if weighting != NO_WEIGHT:
-            similarity[:lanes] = coherence[pair, group : group + lanes]
-        if masking != NO_MASK:
-            _mask_out(mask, masking, threshold, pair, group, lanes, raw)
-        _weigh(similarity, weighting, table, looks, weight)
-        kept = observed[pair]
-        zero = reference[pair]
+    for pair in range(system.first.size):
+        raw[:lanes] = seen.phase[pair, group : group + lanes]
+        if seen.masking != NO_MASK:
+            _mask_out(seen, pair, group, lanes, raw)
+        if seen.weighting != NO_WEIGHT:
+            similarity[:lanes] = seen.coherence[pair, group : group + lanes]
+            _weigh(seen, similarity, weight)
+        kept, zero = observed[pair], seen.reference[pair]
         for lane in range(LANES):
             value = raw[lane] - zero
             # zero means no data, before and after the reference is taken off
             good = (raw[lane] != 0) & (value != 0) & (value == value)
             kept[lane] = value if good else np.float32(np.nan)
             valid[lane] += np.int32(1) if good else np.int32(0)
-            weight[lane] = weight[lane] if good else 0.0
-        _add_pair(place[first[pair]], place[second[pair]], entries[pair], kept, weight, matrix, diagonal, solution)
+            # of an observation that is left out the weight is zero
+            share = weight[lane] if good else 0.0
+            product[lane] = share * np.float64(value) if good else 0.0
+            added[lane] = share
+        one, other, entry = early[pair], late[pair], entries[pair]
+        # the first date, whose phase is known, has a row too, so that it needs no case of its own
+        _add(diagonal[one], added)
+        _take(solution[one], product)
+        _add(diagonal[other], added)
+        _add(solution[other], product)
+        if entry >= 0:
+            _take(matrix[entry], added)
+    solution[system.place[0]] = 0
 
 
-@_jit
-def _mask_out(mask, masking, threshold, pair, group, lanes, raw):
+@_inline
+def _mask_out(seen: Observations, pair: int, group: int, lanes: int, raw: Vector) -> None:
     for lane in range(lanes):
-        value = mask[pair, group + lane]
+        value = seen.mask[pair, group + lane]
         # NaN compares as false: left out by both
-        keep = value >= threshold if masking == MASK_BELOW else (value != 0) & (value == value)
+        keep = value >= seen.threshold if seen.masking == MASK_BELOW else (value != 0) & (value == value)
         if not keep:
             raw[lane] = 0
 
 
-@_jit
-def _weigh(similarity, weighting, table, looks, weight):
+@_inline
+def _weigh(seen: Observations, similarity: Vector, weight: Vector) -> None:
     """Weights of a group, rounded to float32 as MintPy keeps their square roots (`calc_weight_sqrt`)."""
+    table, looks = seen.table, seen.looks
     for lane in range(LANES):
         value = similarity[lane]
         similarity[lane] = value if value >= COHERENCE_FLOOR else COHERENCE_FLOOR
-    if weighting == TABLE:
+    if seen.weighting == TABLE:
         for lane in range(LANES):
-            value = min(max(np.float64(similarity[lane]), _LOWEST), _HIGHEST)
-            weight[lane] = table[np.int32((value - _LOWEST) / _BIN)]
-    elif weighting == COHERENCE:
+            value = min(np.float64(similarity[lane]), _HIGHEST)
+            weight[lane] = table[np.uint32((value - _LOWEST) * _PER_BIN)]
+    elif seen.weighting == COHERENCE:
         for lane in range(LANES):
             root = np.float64(np.sqrt(similarity[lane]))
             weight[lane] = root * root
-    elif weighting == FISHER:
+    elif seen.weighting == FISHER:
         for lane in range(LANES):
             value = min(np.float64(similarity[lane]), _COHERENCE_CEILING)
             square = value * value
             root = np.float64(np.sqrt(np.float32(2.0 * looks * square / (1 - square))))
             weight[lane] = root * root
-    else:
-        weight[:] = 1
 
 
-@_jit
-def _add_pair(one, other, entry, observed, weight, matrix, diagonal, solution):
-    last = diagonal.shape[0] - 1
-    product = np.empty(LANES)
+@_inline
+def _add(own: Vector, change: Vector) -> None:
     for lane in range(LANES):
-        value = observed[lane]
-        product[lane] = weight[lane] * np.float64(value) if value == value else 0.0
-    if one != last:
-        own, side = diagonal[one], solution[one]
-        for lane in range(LANES):
-            own[lane] += weight[lane]
-            side[lane] -= product[lane]
-    if other != last:
-        own, side = diagonal[other], solution[other]
-        for lane in range(LANES):
-            own[lane] += weight[lane]
-            side[lane] += product[lane]
-    if entry >= 0:
-        own = matrix[entry]
-        for lane in range(LANES):
-            own[lane] -= weight[lane]
+        own[lane] += change[lane]
+
+
+@_inline
+def _take(own: Vector, change: Vector) -> None:
+    for lane in range(LANES):
+        own[lane] -= change[lane]
 
 
 @_jit
-def _factor(size, column, row, target, matrix, diagonal, solution, lowest, highest, zeros):
+def _factor(system: System, work: Work) -> None:
     """L D L^T in place, right-looking, and the forward substitution with it.
 
     A pivot that is zero belongs to a date that nothing ties to those after it: its phase is set to zero, which
     chooses one of the solutions.
     """
+    size, column, row, target = system.order.size, system.column, system.row, system.target
+    matrix, diagonal, solution = work.matrix, work.diagonal, work.solution
+    lowest, highest, zeros = work.lowest, work.highest, work.zeros
     inverse = np.empty(LANES)
     scaled = np.empty(LANES)
     zeros[:] = 0
@@ -204,7 +259,9 @@ def _factor(size, column, row, target, matrix, diagonal, solution, lowest, highe
 
 
 @_jit
-def _substitute_back(size, column, row, matrix, solution):
+def _substitute_back(system: System, work: Work) -> None:
+    size, column, row = system.order.size, system.column, system.row
+    matrix, solution = work.matrix, work.solution
     for k in range(size - 1, -1, -1):
         value = solution[k]
         for entry in range(column[k], column[k + 1]):
@@ -214,8 +271,21 @@ def _substitute_back(size, column, row, matrix, solution):
 
 
 @_jit
-def _redundancy(observed, lane, first, second, dates, fixed):
+def _judge(system: System, seen: Observations, wanted: bool, lane: int, work: Work) -> int:
+    """Say what becomes of a pixel; one whose network has fallen apart is put together here."""
+    if not wanted or work.valid[lane] == 0:
+        return SKIPPED
+    if _redundancy(system, work.observed, lane) < seen.redundancy:
+        return TOO_FEW
+    if work.zeros[lane] > 0 or work.lowest[lane] < _SMALL_PIVOT * work.highest[lane]:
+        return _connect(system, seen.velocity, lane, work)
+    return SOLVED
+
+
+@_jit
+def _redundancy(system: System, observed: Vector, lane: int) -> int:
     """Lowest number of valid pairs of a date, the fixed date left out (`estimate_timeseries`, check 1)."""
+    first, second, dates = system.first, system.second, system.place.size
     number = np.zeros(dates, np.int32)
     for pair in range(first.size):
         if observed[pair, lane] == observed[pair, lane]:
@@ -223,18 +293,20 @@ def _redundancy(observed, lane, first, second, dates, fixed):
             number[second[pair]] += 1
     least = first.size
     for date in range(dates):
-        if date != fixed:
+        if date != system.fixed:
             least = min(least, number[date])
     return least
 
 
 @_jit
-def _connect(observed, lane, first, second, place, years, velocity, solution, zeros):
+def _connect(system: System, velocity: bool, lane: int, work: Work) -> int:
     """Shift the parts of a network that no valid pair joins, so that the velocity, or the phase, has least norm.
 
     Only the parts' offsets against each other are free, so the least-norm solution of the whole (Berardino et al.,
     2002; MintPy's `estimate_timeseries` finds it by singular values) is a small least-squares problem in them.
     """
+    first, second, place = system.first, system.second, system.place
+    observed, solution = work.observed, work.solution
     dates = place.size
     part = np.arange(dates)
     changed = True
@@ -248,12 +320,12 @@ def _connect(observed, lane, first, second, place, years, velocity, solution, ze
                     changed = True
     # a part is named after its earliest date
     names = np.unique(part)
-    if names.size == 1 or names.size - 1 != zeros:
+    if names.size == 1 or names.size - 1 != work.zeros[lane]:
         return ILL_CONDITIONED
     for date in range(dates):
         part[date] = np.searchsorted(names, part[date])
     if velocity:
-        shift = _least_velocity(part, names.size, place, years, solution[:, lane])
+        shift = _least_velocity(part, names.size, place, system.years, solution[:, lane])
     else:
         shift = _least_phase(part, names.size, place, solution[:, lane])
     for date in range(1, dates):
@@ -262,7 +334,7 @@ def _connect(observed, lane, first, second, place, years, velocity, solution, ze
 
 
 @_jit
-def _least_velocity(part, parts, place, years, phase):
+def _least_velocity(part: Vector, parts: int, place: Index, years: Vector, phase: Vector) -> Vector:
     matrix = np.zeros((parts, parts))
     side = np.zeros(parts)
     for k in range(years.size):
@@ -282,7 +354,7 @@ def _least_velocity(part, parts, place, years, phase):
 
 
 @_jit
-def _least_phase(part, parts, place, phase):
+def _least_phase(part: Vector, parts: int, place: Index, phase: Vector) -> Vector:
     total = np.zeros(parts)
     number = np.zeros(parts)
     for date in range(1, part.size):
@@ -295,8 +367,9 @@ def _least_phase(part, parts, place, phase):
 
 
 @_jit
-def _temporal_coherence(observed, first, second, place, solution, valid, group, lanes, quality):
+def _temporal_coherence(system: System, work: Work, group: int, lanes: int, quality: Vector) -> None:
     """Length of the mean of exp(i residual) over the valid pairs (Pepe and Lanari, 2006, eq. 13)."""
+    first, second, place, solution, observed = system.first, system.second, system.place, work.solution, work.observed
     one32, two32, half32 = np.float32(1), np.float32(2), np.float32(0.5)
     real = np.zeros(LANES, np.float32)
     imaginary = np.zeros(LANES, np.float32)
@@ -321,24 +394,20 @@ def _temporal_coherence(observed, first, second, place, solution, valid, group, 
             imaginary[lane] += share * (two32 * sine * cosine)
     for lane in range(lanes):
         length = np.sqrt(real[lane] * real[lane] + imaginary[lane] * imaginary[lane])
-        quality[group + lane] = length / np.float32(max(valid[lane], 1))
+        quality[group + lane] = length / np.float32(max(work.valid[lane], 1))
 
 
 @_jit
-def _store(order, solution, valid, scale, group, lanes, status, series, quality, count):
+def _store(system: System, work: Work, scale: float, group: int, lanes: int, out: Results) -> None:
     for lane in range(lanes):
         pixel = group + lane
-        if status[pixel] == SOLVED or status[pixel] == DISCONNECTED:
-            count[pixel] = valid[lane]
+        if out.status[pixel] in (SOLVED, DISCONNECTED):
+            out.pairs[pixel] = work.valid[lane]
         else:
-            quality[pixel] = 0
-            count[pixel] = 0
-            for k in range(order.size + 1):
-                solution[k, lane] = 0
-    for k in range(order.size):
-        values, out = solution[k], series[1 + order[k]]
+            out.quality[pixel] = 0
+            out.pairs[pixel] = 0
+            work.solution[:, lane] = 0
+    for date in range(system.place.size):
+        values, series = work.solution[system.place[date]], out.series[date]
         for lane in range(lanes):
-            out[group + lane] = np.float32(values[lane] * scale)
-    first_date = series[0]
-    for lane in range(lanes):
-        first_date[group + lane] = 0
+            series[group + lane] = np.float32(values[lane] * scale)

@@ -16,7 +16,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-# empty until stamp.py writes it; its presence says that the file need not be laid out anew
+# what MintPy stores and no reproducible file may have
+CLOCK_OR_PATH = frozenset({"MODIFICATION_TIME", "OG_FILE_PATH", "FILE_PATH"})
+# the file's own name until stamp.py writes the provenance: it need not lay out the file anew
 PROVENANCE_ATTRIBUTE = "SBAS_ASSETS_PROVENANCE"
 
 
@@ -54,6 +56,7 @@ def product_file(
                 h5.create_dataset(name, content.shape, content.dtype)
             else:
                 h5.create_dataset(name, data=content)
-        for name, value in sorted({**attributes, PROVENANCE_ATTRIBUTE: ""}.items()):
-            h5.attrs[name] = str(value)
+        for name, value in sorted({**attributes, PROVENANCE_ATTRIBUTE: path.name}.items()):
+            if name not in CLOCK_OR_PATH:
+                h5.attrs[name] = str(value)
         yield h5
