@@ -20,6 +20,7 @@ from sbas_assets.mintpy.views import view_of_stack
 from sbas_assets.mintpy.weather import method
 from sbas_assets.mintpy.workfolder import ION_STACK
 from sbas_assets.published.pictures import series_picture
+from sbas_assets.sbas.series_ramp import deramp_series
 from sbas_assets.step import Job, Made, Step
 
 _SIDE_FILES = ("inputs/SET.h5", "ion.h5", "temporalCoherenceIon.h5", "numInvIon.h5")
@@ -38,7 +39,9 @@ def make_corrected(job: Job) -> Made:
     point = job.facts()["reference_point"]
     pixel = f"{point['row']},{point['column']}"
     workfolder.write_template(job, {"mintpy.reference.yx": pixel, "mintpy.reference.lalo": "auto"})
-    files = workfolder.run(job, lambda: _correct(job))
+    files, unclear = workfolder.run(job, lambda: _correct(job))
+    if unclear:
+        job.run.tell(f"deramped by MintPy's own routine, for too few pixels: {', '.join(unclear)}")
     return _made(job, files)
 
 
@@ -58,8 +61,11 @@ def _require_ion_dates(job: Job) -> None:
         )
 
 
-def _correct(job: Job) -> list[str]:
-    """Run MintPy's steps; return the series files in the order they were made, the uncorrected one first."""
+def _correct(job: Job) -> tuple[list[str], list[str]]:
+    """Run MintPy's steps, but deramp here.
+
+    Returns the series files in the order they were made, the uncorrected one first, and the dates that MintPy deramped.
+    """
     import mintpy.cli.diff
 
     workflow = workfolder.app(job.folder)
@@ -72,10 +78,26 @@ def _correct(job: Job) -> list[str]:
         mintpy.cli.diff.main([step["input"], DELAY_FILE[chosen], "-o", step["output"], "--force"])
     else:
         workflow.run_tropospheric_delay_correction("correct_troposphere")
-    workflow.run_phase_deramping("deramp")
+    unclear = []
+    if names["deramp"]["input"] != names["deramp"]["output"]:
+        unclear = _deramp(job, Path(names["deramp"]["input"]), Path(names["deramp"]["output"]))
     steps = ("correct_SET", "correct_ionosphere", "correct_troposphere", "deramp")
     made = [Path(names[step]["output"]).name for step in steps]
-    return list(dict.fromkeys(["timeseries.h5", *made]))
+    return list(dict.fromkeys(["timeseries.h5", *made])), unclear
+
+
+def _deramp(job: Job, series: Path, target: Path) -> list[str]:
+    """Source: `TimeSeriesAnalysis.run_phase_deramping`, `mintpy.cli.remove_ramp`."""
+    kind, mask = (job.template.raw[key] for key in ("mintpy.deramp", "mintpy.deramp.maskFile"))
+    done = deramp_series(
+        series,
+        target,
+        kind,
+        mask=job.folder / mask,
+        memory=float(job.template.raw["mintpy.compute.maxMemory"]),
+        extra={"mintpy.deramp": kind, "mintpy.deramp.maskFile": mask},
+    )
+    return done.by_mintpy
 
 
 def _made(job: Job, files: list[str]) -> Made:
@@ -139,6 +161,7 @@ TIMESERIES_CORRECTED = Step(
         "mintpy.deramp",
         "mintpy.deramp.",
     ),
+    code_version="2",
     make=make_corrected,
     off=_off,
     state=workfolder.user_file_digests,

@@ -6,6 +6,7 @@ MintPy rewrites every series in the folder.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -16,6 +17,9 @@ from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.template import Template
 from sbas_assets.mintpy.workfolder import GEOMETRY, TEMPLATE
 from sbas_assets.published.pictures import series_picture
+from sbas_assets.sbas.series_dem_error import RESIDUAL, Counts, correct_series, not_covered
+from sbas_assets.sbas.series_ramp import Deramped, deramp_series, series_rms
+from sbas_assets.sbas.series_reference import refer_series
 from sbas_assets.step import Job, Made, Step
 
 _AUTOMATIC_DATE = "reference_date.txt"
@@ -37,25 +41,78 @@ def make_dem_error(job: Job) -> Made:
     workfolder.link_user_files(job)
     workfolder.write_template(job)
     if job.template.yes("mintpy.topographicResidual"):
-        final = workfolder.run(job, lambda: _correct(job.folder, series))
+        final = f"{Path(series).stem}_demErr.h5"
+        metrics = _corrected(job, series, final)
     else:
-        final = f"referenced/{series}"
+        final, metrics = f"referenced/{series}", {}
         (job.folder / "referenced").mkdir()
     date = _reference_date(job)
-    workfolder.run(job, lambda: _refer(job.folder, series, final, date))
-    return _made(job, final)
+    _refer(job, series, final, date)
+    return _made(job, final, metrics)
 
 
-def _correct(folder: Path, series: str) -> str:
-    """Source: `TimeSeriesAnalysis.run_topographic_residual_correction`, `run_residual_phase_rms`."""
+def _corrected(job: Job, series: str, final: str) -> dict[str, object]:
+    """Estimate the DEM error and the residual's noise; return what the UI is to be told."""
+    counts, residual = workfolder.run(job, lambda: (_correct(job.folder, series, final), _residual(job)))
+    if residual.by_mintpy:
+        job.run.tell(f"residual deramped by MintPy's own routine, for too few pixels: {', '.join(residual.by_mintpy)}")
+    if isinstance(counts, str):
+        job.run.tell(f"DEM error by MintPy's own code: {counts}")
+        return {"dem_error_by": "MintPy"}
+    if counts.by_mintpy:
+        job.run.tell(
+            f"DEM error of {counts.by_mintpy} pixels by MintPy's own routine: the dates hardly tell baselines and "
+            "deformation model apart"
+        )
+    return {"pixels_corrected": counts.solved + counts.by_mintpy, "pixels_by_mintpy": counts.by_mintpy}
+
+
+def _correct(folder: Path, series: str, final: str) -> Counts | str:
+    """Correct the DEM error; return the pixel counts, or why MintPy had to do it.
+
+    Source: `TimeSeriesAnalysis.run_topographic_residual_correction`.
+    """
     import mintpy.cli.dem_error
 
-    workflow = workfolder.app(folder)
-    corrected = f"{Path(series).stem}_demErr.h5"
-    geometry = ["-g", GEOMETRY] if workflow.template["mintpy.topographicResidual.pixelwiseGeometry"] else []
-    mintpy.cli.dem_error.main([series, "-t", TEMPLATE, "-o", corrected, *geometry])
-    workflow.run_residual_phase_rms("residual_RMS")
-    return corrected
+    pixelwise = workfolder.app(folder).template["mintpy.topographicResidual.pixelwiseGeometry"]
+    arguments = [series, "-t", TEMPLATE, "-o", final, *(["-g", GEOMETRY] if pixelwise else [])]
+    inps = mintpy.cli.dem_error.cmd_line_parse(arguments)
+    reason = not_covered(inps)
+    if reason:
+        mintpy.cli.dem_error.main(arguments)
+        return reason
+    return correct_series(inps)
+
+
+def _residual(job: Job) -> Deramped:
+    """Deramp the residual, take its root mean square by date, and judge the dates by it.
+
+    Source: `TimeSeriesAnalysis.run_residual_phase_rms`, `utils1.get_residual_rms`, `timeseries.timeseries_rms`.
+    """
+    from mintpy.cli.timeseries_rms import cmd_line_parse
+    from mintpy.timeseries_rms import analyze_rms, read_template2inps
+
+    inps = read_template2inps(TEMPLATE, cmd_line_parse([RESIDUAL, "-t", TEMPLATE]))
+    source = job.folder / RESIDUAL
+    mask = job.folder / inps.maskFile if inps.maskFile else None
+    if inps.deramp:
+        deramped = source.with_name(f"{source.stem}_ramp.h5")
+        found = deramp_series(source, deramped, inps.deramp, mask=mask, memory=_memory(job))
+    else:
+        deramped = source
+        found = series_rms(source, mask=mask, memory=_memory(job))
+    rows = np.hstack((np.array(found.dates)[:, None], found.rms[:, None]))
+    header = (
+        "Root Mean Square in space for each acquisition of time-series\n"
+        f"Timeseries file: {deramped.name}\nMask file: {inps.maskFile}\nDate\t\tRMS (m)"
+    )
+    np.savetxt(job.folder / f"rms_{deramped.stem}.txt", rows, fmt="%s", delimiter="\t", header=header)
+    analyze_rms(found.dates, found.rms.astype(np.float32).tolist(), inps)
+    return found
+
+
+def _memory(job: Job) -> float:
+    return float(job.template.raw["mintpy.compute.maxMemory"])
 
 
 def _reference_date(job: Job) -> str | None:
@@ -82,25 +139,24 @@ def _reference_date(job: Job) -> str | None:
     return date
 
 
-def _refer(folder: Path, series: str, final: str, date: str | None) -> None:
+def _refer(job: Job, series: str, final: str, date: str | None) -> None:
     """Source: `mintpy.reference_date.run_reference_date`, for one file."""
-    from mintpy.reference_date import change_timeseries_ref_date
-
-    target = folder / final
+    target = job.folder / final
+    if date is None:
+        return
     if target.exists():
-        if date is not None:
-            change_timeseries_ref_date(str(target), ref_date=date)
-    elif date is not None:
-        change_timeseries_ref_date(str(folder / series), ref_date=date, outfile=str(target))
+        refer_series(target, date, memory=_memory(job))
+    else:
+        refer_series(job.folder / series, date, memory=_memory(job), target=target)
 
 
-def _made(job: Job, final: str) -> Made:
+def _made(job: Job, final: str, more: Mapping[str, object]) -> Made:
     outputs = {final: job.folder / final}
     outputs |= {name: job.folder / name for name in _SIDE_FILES if (job.folder / name).is_file()}
     with h5py.File(job.folder / final, "r") as h5:
         reference = str(h5.attrs["REF_DATE"])
         dates = [date.decode() for date in h5["date"][:]]
-    metrics: dict[str, object] = {"dates": len(dates), "reference_date": reference}
+    metrics: dict[str, object] = {"dates": len(dates), "reference_date": reference, **more}
     picture = None
     excluded = job.folder / "exclude_date.txt"
     out = excluded.read_text().split() if excluded.is_file() else []
@@ -154,6 +210,7 @@ TIMESERIES_DEM_ERR = Step(
         "mintpy.residualRMS.",
         "mintpy.reference.date",
     ),
+    code_version="2",
     make=make_dem_error,
     off=_off,
     state=workfolder.user_file_digests,
