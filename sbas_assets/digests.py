@@ -1,7 +1,7 @@
 """SHA-256 of files, without reading again what has not changed.
 
-The cache only ever saves reading: a file whose path, size, times or inode differ in any way is read again. What the
-digests mean is decided by the callers (provenance.py for products, topsstack/fingerprint.py for a stack).
+What is remembered only ever saves reading: a file whose path, size, times or inode differ in any way is read again.
+What the digests mean is decided by the callers (provenance.py for products, topsstack/fingerprint.py for a stack).
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sbas_assets.errors import OutsideError
+from sbas_assets.sbas.threads import thread_count
 from sbas_assets.workspace import atomic_write
 
-THREADS = 4
 SETTLED_NS = 2_000_000_000
-"""A file changed less than this ago is not remembered: a second change could leave the same times."""
+"""A file read sooner after its last change is read again by the next process: a change after the reading could have
+left the same times, because a file system's clock may tick that slowly."""
 
 
 class Stamp(NamedTuple):
@@ -43,6 +44,8 @@ class Digest(NamedTuple):
 class Digests:
     """Digests of files, remembered from one process to the next.
 
+    One object may serve a whole run: it remembers all that it has read, and what the run itself put in place.
+
     Parameters
     ----------
     cache : Path, optional
@@ -52,6 +55,8 @@ class Digests:
     def __init__(self, cache: Path | None = None) -> None:
         self.cache = cache
         self._known = _load(cache) if cache is not None else {}
+        self._unsettled: set[str] = set()
+        self._saved = dict(self._known)
 
     def of(self, path: Path) -> Digest:
         """Digest one file.
@@ -66,26 +71,56 @@ class Digests:
         stamp = _stamp(path)
         known = self._known.get(str(path))
         if known is None or known[:4] != list(stamp):
+            settled = max(stamp.modified_ns, stamp.changed_ns) < time.time_ns() - SETTLED_NS
             digest = _read(path)
             if _stamp(path) != stamp:
                 mend = "wait until whatever writes it has finished, then run again"
                 raise OutsideError("file-changing", "changed while it was read", mend=mend, path=path)
-            known = self._known[str(path)] = [*stamp, digest]
+            known = self._remember(path, stamp, digest, settled=settled)
         return Digest(stamp.size, str(known[4]))
 
     def of_all(self, paths: Iterable[Path]) -> dict[Path, str]:
         """Digest files side by side; raises as `of` does."""
-        wanted = sorted(set(paths))
-        with ThreadPoolExecutor(THREADS) as pool:
-            return dict(zip(wanted, (digest.sha256 for digest in pool.map(self.of, wanted)), strict=True))
+        digests = {}
+        for path, found in self.try_all(paths).items():
+            if isinstance(found, OSError):
+                raise found
+            digests[path] = found.sha256
+        return digests
+
+    def try_all(self, paths: Iterable[Path]) -> dict[Path, Digest | OSError]:
+        """Digest files side by side, the largest first; what cannot be read has its error instead."""
+        wanted = sorted(set(paths), key=lambda path: (-_size(path), path))
+        with ThreadPoolExecutor(thread_count()) as pool:
+            return dict(zip(wanted, pool.map(self._try, wanted), strict=True))
+
+    def moved(self, source: Path, target: Path) -> Digest:
+        """Digest a file that this process has just renamed, without reading it again if it is what it was before."""
+        known = self._known.pop(str(source), None)
+        stamp = _stamp(target)
+        # a rename leaves all of a file but the time of the last change of its inode
+        if known is not None and known[:2] == list(stamp[:2]) and known[3] == stamp.inode:
+            self._remember(target, stamp, known[4], settled=False)
+        return self.of(target)
 
     def save(self) -> None:
         """Keep what was learned; files that have gone are forgotten."""
-        if self.cache is None:
+        kept = {path: row for path, row in self._known.items() if path not in self._unsettled and os.path.lexists(path)}
+        if self.cache is None or (kept == self._saved and self.cache.is_file()):
             return
-        settled = time.time_ns() - SETTLED_NS
-        rows = {path: row for path, row in self._known.items() if max(row[1], row[2]) < settled}
-        atomic_write(self.cache, json.dumps({path: row for path, row in rows.items() if os.path.lexists(path)}))
+        atomic_write(self.cache, json.dumps(kept))
+        self._saved = kept
+
+    def _try(self, path: Path) -> Digest | OSError:
+        try:
+            return self.of(path)
+        except OSError as error:
+            return error
+
+    def _remember(self, path: Path, stamp: Stamp, digest: str, *, settled: bool) -> list[Any]:
+        (self._unsettled.discard if settled else self._unsettled.add)(str(path))
+        row = self._known[str(path)] = [*stamp, digest]
+        return row
 
 
 def _load(cache: Path) -> dict[str, list[Any]]:
@@ -109,6 +144,13 @@ def _is_row(row: Any) -> bool:
 def _stamp(path: Path) -> Stamp:
     status = path.stat()
     return Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _read(path: Path) -> str:

@@ -129,14 +129,13 @@ def write_record(workspace: Workspace, record: Record) -> None:
 
 def damaged_outputs(digests: Digests, workspace: Workspace, record: Record) -> list[str]:
     """Return the outputs of a record that are missing or not what they were, each with its reason."""
+    now = digests.try_all(workspace.root / out.path for out in record.outputs)
     found = []
     for out in record.outputs:
-        try:
-            now = digests.of(workspace.root / out.path)
-        except OSError as error:
-            found.append(f"{out.path}: {error.strerror or error}")
-            continue
-        if now != (out.size, out.sha256):
+        digest = now[workspace.root / out.path]
+        if isinstance(digest, OSError):
+            found.append(f"{out.path}: {digest.strerror or digest}")
+        elif digest != (out.size, out.sha256):
             found.append(f"{out.path}: content changed")
     return found
 

@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
+from sbas_assets.digests import Digests
 from sbas_assets.errors import InputError, OutsideError, SbasError, outside_fault
 from sbas_assets.frames import FrameCatalogue
 from sbas_assets.step import Frame, Outcome, Run, Step
@@ -34,6 +35,7 @@ class Platform(dg.ConfigurableResource):
     echo: bool = Field(default=True, description="whether what MintPy prints goes to the step's output in the UI too")
 
     _locks: FrameLocks = PrivateAttr(default_factory=FrameLocks)
+    _digests: dict[str, Digests] = PrivateAttr(default_factory=dict)
 
     @property
     def settings(self) -> Settings:
@@ -56,7 +58,8 @@ class Platform(dg.ConfigurableResource):
         return Frame(key=key, config=config, template=config.template(), settings=self.settings)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
-        """Let go of the frame at the end of the run."""
+        """Let go of the frame at the end of the run, and forget what its files were."""
+        self._digests.clear()
         self._locks.release()
 
     def materialize(self, context: dg.AssetExecutionContext, step: Step) -> dg.MaterializeResult[Any]:
@@ -65,7 +68,10 @@ class Platform(dg.ConfigurableResource):
             frame, run = self.begin(context)
             if STACK_ASSET in step.upstream:
                 require_stack(frame, run)
-            outcome = execute(step, frame, run)
+            if frame.key not in self._digests:
+                # only now that the lock is held: another run may have changed files until then
+                self._digests[frame.key] = Digests(frame.workspace.digests)
+            outcome = execute(step, frame, run, self._digests[frame.key])
         context.log.info(f"{step.name} {outcome.how} in {outcome.seconds:.1f} s: {outcome.why}")
         return dg.MaterializeResult(
             metadata=describe(frame, outcome),

@@ -7,8 +7,12 @@ killed run leaves nothing that looks finished. No Dagster here; no numerics eith
 from __future__ import annotations
 
 import json
+import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from sbas_assets.digests import Digests
@@ -22,12 +26,20 @@ from sbas_assets.provenance import (
     read_record,
     write_record,
 )
+from sbas_assets.sbas.threads import thread_count
 from sbas_assets.step import Frame, How, Job, Made, Outcome, Run, Step, product_provenance
 from sbas_assets.workspace import move_into_place
 
 
-def execute(step: Step, frame: Frame, run: Run) -> Outcome:
+def execute(step: Step, frame: Frame, run: Run, digests: Digests | None = None) -> Outcome:
     """Bring one asset of a frame up to date. The caller holds the frame's lock.
+
+    Parameters
+    ----------
+    step, frame, run
+        What to bring up to date, of which frame, in which run.
+    digests : Digests, optional
+        Those of the run, so that a step need not read again what an earlier one has put in place.
 
     Raises
     ------
@@ -35,7 +47,7 @@ def execute(step: Step, frame: Frame, run: Run) -> Outcome:
         `upstream-missing`, `upstream-damaged`, and what the step itself raises.
     """
     began = time.monotonic()
-    digests = Digests(frame.workspace.digests)
+    digests = digests or Digests(frame.workspace.digests)
     try:
         inputs = {name: _upstream(name, step, frame, digests) for name in step.upstream}
         with frame.workspace.staging(step.name) as folder:
@@ -169,8 +181,7 @@ def _publish(job: Job, made: Made, record: Record, old: Record | None) -> Record
     if made.picture is not None and record.picture is not None:
         files[record.picture] = job.folder / "picture.png"
         files[record.picture].write_bytes(made.picture)
-    for name, file in files.items():
-        stamp(file, name, provenance)
+    _finish(job, files, provenance)
     # while the old record still knows them: after a kill nobody else would
     _remove_abandoned(job, old, kept=files)
     # from here to the new record nothing vouches for the files, so a kill in between leads to a remake
@@ -179,11 +190,34 @@ def _publish(job: Job, made: Made, record: Record, old: Record | None) -> Record
     for name, file in sorted(files.items()):
         target = job.workspace.root / name
         move_into_place(file, target)
-        digest = job.digests.of(target)
+        digest = job.digests.moved(file, target)
         outputs.append(Output(path=name, size=digest.size, sha256=digest.sha256))
     record = record.model_copy(update={"outputs": tuple(outputs)})
     write_record(job.workspace, record)
     return record
+
+
+def _finish(job: Job, files: Mapping[str, Path], provenance: Mapping[str, Any]) -> None:
+    """Stamp the finished files; each is flushed and digested beside the stamping of the next."""
+    with ThreadPoolExecutor(thread_count()) as pool:
+        begun = []
+        for name, file in files.items():
+            stamp(file, name, provenance)
+            begun += [pool.submit(_digest, job, file), pool.submit(_flush, file)]
+        for task in begun:
+            task.result()
+
+
+def _digest(job: Job, file: Path) -> None:
+    # a network's file server may set the time as it takes the content: then it is read after the move
+    with suppress(OutsideError):
+        job.digests.of(file)
+
+
+def _flush(file: Path) -> None:
+    """Begin early what `move_into_place` waits for."""
+    with file.open("rb") as content:
+        os.fsync(content.fileno())
 
 
 def _remove_abandoned(job: Job, old: Record | None, kept: Collection[str]) -> None:

@@ -120,6 +120,55 @@ def test_a_file_is_read_again_when_anything_about_it_changed(tmp_path: Path) -> 
     assert Digests(tmp_path / "digests.json").of(path).sha256 != first.sha256
 
 
+def test_a_run_reads_what_it_put_in_place_once(frame: Frame, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    original = digests_module._read
+    monkeypatch.setattr(digests_module, "_read", lambda path: read.append(path.name) or original(path))
+    digests, run = Digests(frame.workspace.digests), Run("a-run", lambda _: None)
+    for step in (NUMBER, DOUBLE, NUMBER, DOUBLE):
+        execute(step, frame, run, digests)
+    assert sorted(read) == ["double.txt", "number.txt"]
+
+
+def test_a_product_that_changes_between_two_steps_of_a_run_is_found(frame: Frame) -> None:
+    digests, run = Digests(frame.workspace.digests), Run("a-run", lambda _: None)
+    execute(NUMBER, frame, run, digests)
+    path = frame.workspace.root / "number.txt"
+    times = path.stat()
+    path.write_text("43")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(InputError, match="upstream-damaged"):
+        execute(DOUBLE, frame, run, digests)
+
+
+def test_a_digest_taken_just_after_a_change_is_not_kept_for_the_next_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, cache = tmp_path / "file", tmp_path / "digests.json"
+    path.write_text("abc")
+    now = digests_module.time.time_ns()
+    digests = Digests(cache)
+    digests.of(path)
+    # a long step later: nobody knows whether the file changed again within the same tick of its clock
+    monkeypatch.setattr(digests_module.time, "time_ns", lambda: now + 60 * 10**9)
+    digests.save()
+    assert json.loads(cache.read_text()) == {}
+    later = Digests(cache)
+    later.of(path)
+    later.save()
+    assert list(json.loads(cache.read_text())) == [str(path)]
+
+
+def test_a_file_that_changed_before_it_was_moved_is_read_again(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_text("abc")
+    digests = Digests()
+    first = digests.of(source)
+    source.write_text("abcd")
+    source.rename(target)
+    assert digests.moved(source, target) == Digests().of(target) != first
+
+
 @pytest.mark.parametrize("damage", ["", "{", "[]", "future", "misplaced"])
 def test_a_record_that_cannot_be_believed_is_no_record(frame: Frame, damage: str) -> None:
     both(frame)
