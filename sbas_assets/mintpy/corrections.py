@@ -19,7 +19,7 @@ from sbas_assets.mintpy.troposphere import DELAY_FILE
 from sbas_assets.mintpy.views import view_of_stack
 from sbas_assets.mintpy.weather import method
 from sbas_assets.mintpy.workfolder import ION_STACK
-from sbas_assets.published.pictures import series_picture
+from sbas_assets.pictures.drawings import series_picture
 from sbas_assets.sbas.series_ramp import deramp_series
 from sbas_assets.step import Job, Made, Step
 

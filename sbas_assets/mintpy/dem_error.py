@@ -16,7 +16,7 @@ from sbas_assets.errors import InputError
 from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.template import Template
 from sbas_assets.mintpy.workfolder import GEOMETRY, TEMPLATE
-from sbas_assets.published.pictures import series_picture
+from sbas_assets.pictures.drawings import series_picture
 from sbas_assets.sbas.series_dem_error import RESIDUAL, Counts, correct_series, not_covered
 from sbas_assets.sbas.series_ramp import Deramped, deramp_series, series_rms
 from sbas_assets.sbas.series_reference import refer_series

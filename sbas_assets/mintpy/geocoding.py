@@ -15,7 +15,7 @@ import numpy as np
 from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.template import Template
 from sbas_assets.mintpy.workfolder import GEOMETRY, TEMPLATE
-from sbas_assets.published.pictures import map_picture, series_maps_picture
+from sbas_assets.pictures.drawings import map_picture, series_maps_picture
 from sbas_assets.step import Job, Made, Step
 
 GEO_GEOMETRY = "geo/geo_geometryRadar.h5"

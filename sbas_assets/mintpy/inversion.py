@@ -10,7 +10,7 @@ import numpy as np
 
 from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.workfolder import CORRECTED_STACK, NETWORK_STACK, STACK, TEMPLATE
-from sbas_assets.published.pictures import map_picture
+from sbas_assets.pictures.drawings import map_picture
 from sbas_assets.sbas.stack_inversion import Counts, invert_stack, not_covered
 from sbas_assets.step import Job, Made, Step
 

@@ -15,7 +15,7 @@ import h5py
 from sbas_assets.errors import InputError
 from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.workfolder import GEOMETRY, ION_STACK, STACK, TEMPLATE
-from sbas_assets.published.pictures import map_picture, network_picture
+from sbas_assets.pictures.drawings import map_picture, network_picture
 from sbas_assets.step import Frame, Job, Made, Step
 from sbas_assets.topsstack.metadata import isce_metadata, write_rsc
 from sbas_assets.topsstack.tree import TEMPLATE_KEYS, Pair, StackLayout, StackTree, scan

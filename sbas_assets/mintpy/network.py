@@ -20,7 +20,7 @@ from sbas_assets.mintpy.loading import date_baselines
 from sbas_assets.mintpy.reference import pinned_state, quality, reference_point
 from sbas_assets.mintpy.views import view_of_stack
 from sbas_assets.mintpy.workfolder import GEOMETRY, NETWORK_STACK, STACK
-from sbas_assets.published.pictures import network_picture
+from sbas_assets.pictures.drawings import network_picture
 from sbas_assets.step import Job, Made, Step
 from sbas_assets.topsstack.checks.network import islands
 from sbas_assets.topsstack.tree import Pair

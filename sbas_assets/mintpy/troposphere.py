@@ -18,7 +18,7 @@ from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.template import Template
 from sbas_assets.mintpy.weather import Area, fault_of_area, frame_area, method, verified_gribs
 from sbas_assets.mintpy.workfolder import GEOMETRY
-from sbas_assets.published.pictures import series_picture
+from sbas_assets.pictures.drawings import series_picture
 from sbas_assets.step import Job, Made, Step
 
 DELAY_FILE = {"pyaps": "inputs/ERA5.h5", "gacos": "inputs/GACOS.h5", "opera": "inputs/OPERA.h5"}

@@ -13,7 +13,7 @@ from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.template import Template
 from sbas_assets.mintpy.views import view_of_stack
 from sbas_assets.mintpy.workfolder import CORRECTED_STACK, NETWORK_STACK, STACK, TEMPLATE
-from sbas_assets.published.pictures import map_picture
+from sbas_assets.pictures.drawings import map_picture
 from sbas_assets.step import Job, Made, Step
 
 DATASET = {

@@ -10,7 +10,7 @@ import numpy as np
 from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.troposphere import DELAY_FILE
 from sbas_assets.mintpy.workfolder import TEMPLATE
-from sbas_assets.published.pictures import map_picture
+from sbas_assets.pictures.drawings import map_picture
 from sbas_assets.step import Job, Made, Step
 
 

@@ -1,1 +1,1 @@
-"""Zarr copies of the products, their pointers, and pictures."""
+"""Zarr copies of the products, and their pointers."""

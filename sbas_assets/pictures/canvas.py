@@ -1,6 +1,6 @@
 """What all pictures share: a figure without pyplot, limits, axes, and a small PNG with a palette.
 
-Belongs here: helpers of `pictures`. Does not belong here: what a picture shows.
+Belongs here: helpers of `drawings`. Does not belong here: what a picture shows.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sbas_assets.published.canvas import (
+from sbas_assets.pictures.canvas import (
     MAX_SIDE,
     date_axis,
     decimate,

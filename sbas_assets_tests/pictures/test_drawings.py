@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sbas_assets.published import pictures
-from sbas_assets.published.canvas import MAX_BYTES, decimate, robust_limits
+from sbas_assets.pictures import drawings
+from sbas_assets.pictures.canvas import MAX_BYTES, decimate, robust_limits
 
 RNG = np.random.default_rng(5)
 DATES = [f"20{year}{month:02d}05" for year in (19, 20) for month in range(1, 13)]
@@ -21,11 +21,11 @@ PAIRS = list(pairwise(DATES))
 NOISE = RNG.normal(0, 0.01, (900, 1100)).astype(np.float32)
 
 DRAWINGS = {
-    "map": lambda: pictures.map_picture(NOISE, title="velocity", label="m/year", mark=(40, 50)),
-    "flipped": lambda: pictures.map_picture(NOISE, title="v", label="m", flip_ud=True, flip_lr=True),
-    "series_maps": lambda: pictures.series_maps_picture(lambda i: NOISE * i, DATES, title="d", label="m"),
-    "network": lambda: pictures.network_picture(PAIRS[2:], BPERP, PAIRS[:2], dict.fromkeys(PAIRS, 0.6)),
-    "bars": lambda: pictures.series_picture(DATES, range(24), title="RMS", label="m", highlight=DATES[:2]),
+    "map": lambda: drawings.map_picture(NOISE, title="velocity", label="m/year", mark=(40, 50)),
+    "flipped": lambda: drawings.map_picture(NOISE, title="v", label="m", flip_ud=True, flip_lr=True),
+    "series_maps": lambda: drawings.series_maps_picture(lambda i: NOISE * i, DATES, title="d", label="m"),
+    "network": lambda: drawings.network_picture(PAIRS[2:], BPERP, PAIRS[:2], dict.fromkeys(PAIRS, 0.6)),
+    "bars": lambda: drawings.series_picture(DATES, range(24), title="RMS", label="m", highlight=DATES[:2]),
 }
 
 
@@ -43,9 +43,9 @@ def test_pictures_are_small_palette_pngs_and_always_the_same(name):
 def test_flipping_changes_the_picture_as_flipping_the_array_does():
     half = np.zeros((40, 40), np.float32)
     half[:20] = 1
-    plain = pictures.map_picture(half, title="", label="")
-    assert pictures.map_picture(half, title="", label="", flip_ud=True) != plain
-    assert pictures.map_picture(half, title="", label="", flip_lr=True) != plain
+    plain = drawings.map_picture(half, title="", label="")
+    assert drawings.map_picture(half, title="", label="", flip_ud=True) != plain
+    assert drawings.map_picture(half, title="", label="", flip_lr=True) != plain
 
 
 @pytest.mark.parametrize(
@@ -53,13 +53,13 @@ def test_flipping_changes_the_picture_as_flipping_the_array_does():
     [np.full((30, 40), np.nan), np.zeros((30, 40)), np.ones((1, 1)), np.eye(9, dtype=bool), np.ones((9, 900))],
 )
 def test_maps_without_a_range_are_still_drawn(array):
-    assert pictures.map_picture(array, title="t", label="l")
+    assert drawings.map_picture(array, title="t", label="l")
 
 
 def test_nothing_to_draw_is_still_a_picture():
-    assert pictures.series_maps_picture(NOISE.__getitem__, [], title="t", label="l")
-    assert pictures.network_picture([], {})
-    assert pictures.series_picture([], [], title="t", label="l")
+    assert drawings.series_maps_picture(NOISE.__getitem__, [], title="t", label="l")
+    assert drawings.network_picture([], {})
+    assert drawings.series_picture([], [], title="t", label="l")
 
 
 def test_only_nine_maps_are_read_with_the_first_and_the_last():
@@ -69,7 +69,7 @@ def test_only_nine_maps_are_read_with_the_first_and_the_last():
         seen.append(index)
         return NOISE[:50, :50]
 
-    pictures.series_maps_picture(read, DATES, title="t", label="l")
+    drawings.series_maps_picture(read, DATES, title="t", label="l")
     assert len(seen) == 9
     assert (seen[0], seen[-1]) == (0, 23)
 
@@ -88,8 +88,9 @@ def test_large_maps_are_decimated():
 
 def test_drawing_never_imports_pyplot():
     code = (
-        "import sys, numpy as np; from sbas_assets.published import pictures, reading;"
-        "pictures.map_picture(np.eye(4), title='', label='');"
+        "import sys, numpy as np; from sbas_assets.pictures import drawings;"
+        "from sbas_assets.published import reading;"
+        "drawings.map_picture(np.eye(4), title='', label='');"
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
