@@ -151,6 +151,11 @@ class Model:
         observe = observations.spread(basis, len(dates))
         return cls(options, years, used, matrix, observations, observe, np.ascontiguousarray(fitted), singular)
 
+    @property
+    def redundancy(self) -> int:
+        """Observations more than there are parameters, the baselines counted as one."""
+        return len(self.observations.later) - len(self.fitted.T) - 1
+
     def with_baselines(self, lever: Matrix) -> tuple[Matrix, Matrix, Matrix]:
         """Add the baselines as the last parameter.
 

@@ -70,12 +70,12 @@ def not_covered(inps: Namespace) -> str | None:
 
 
 def _obstacles(source: _Source) -> Iterator[str]:
-    series, used = source.series, int(source.model.used.sum())
+    series = source.series
     with h5py.File(source.inps.ts_file, "r") as h5:
         if h5["timeseries"].dtype != np.float32:
             yield f"the series is of type {h5['timeseries'].dtype}"
-    if source.inps.polyOrder > used:
-        yield f"the polynomial is of degree {source.inps.polyOrder}, and there are {used} dates"
+    if source.model.redundancy < 1:
+        yield "there are no more dates than parameters, so that the residual is what MintPy rounds away"
     if not source.own_baselines and series.pbase is None:
         yield "the series has no perpendicular baselines"
     if source.own_baselines and not source.own_angles:
