@@ -143,6 +143,7 @@ def _system(network: Network) -> kernel.System:
         row=lists.row,
         target=lists.target,
         years=network.years,
+        stretch=network.stretch,
         fixed=network.fixed,
     )
 

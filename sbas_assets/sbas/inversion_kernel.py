@@ -16,6 +16,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sbas_assets.sbas.conditioning_kernel import singular_value_ratio
+
 LANES = 64
 # how coherence becomes weight
 NO_WEIGHT, TABLE, COHERENCE, FISHER = 0, 1, 2, 3
@@ -30,8 +32,10 @@ _COHERENCE_CEILING = 1 - 1e-3
 _LOWEST, _HIGHEST, _PER_BIN = 0.0025, 0.9975, 200.0
 # a pivot this small beside its own diagonal is a zero that was rounded
 _ZERO_PIVOT = 1e-12
-# below this share of the largest weight MintPy's cut-off of singular values (1e-5) could come into play
-_SMALL_PIVOT = 1e-7
+# MintPy cuts off singular values below 1e-5 of the largest one; pixels this near to it are MintPy's own
+_CUT_OFF = 3e-5
+# squared, and with room for what pivots say of singular values: above it no pixel is near the cut-off
+_DOUBTFUL = 1e-8
 _TURN, _PER_TURN = 6.283185307179586, 0.15915494309189535
 
 _jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
@@ -55,6 +59,7 @@ class System(NamedTuple):
     row: Index
     target: Index
     years: NDArray[np.float64]
+    stretch: float
     fixed: int
 
 
@@ -277,8 +282,14 @@ def _judge(system: System, seen: Observations, wanted: bool, lane: int, work: Wo
         return SKIPPED
     if _redundancy(system, work.observed, lane) < seen.redundancy:
         return TOO_FEW
-    if work.zeros[lane] > 0 or work.lowest[lane] < _SMALL_PIVOT * work.highest[lane]:
+    if work.zeros[lane] > 0:
         return _connect(system, seen.velocity, lane, work)
+    if work.lowest[lane] < _DOUBTFUL * system.stretch * work.highest[lane]:
+        factor, pivots = work.matrix[:, lane].copy(), work.diagonal[: system.order.size, lane].copy()
+        ratio = singular_value_ratio(
+            system.column, system.row, factor, pivots, system.place, system.years, seen.velocity
+        )
+        return ILL_CONDITIONED if ratio < _CUT_OFF else SOLVED
     return SOLVED
 
 
@@ -320,7 +331,7 @@ def _connect(system: System, velocity: bool, lane: int, work: Work) -> int:
                     changed = True
     # a part is named after its earliest date
     names = np.unique(part)
-    if names.size == 1 or names.size - 1 != work.zeros[lane]:
+    if names.size - 1 != work.zeros[lane]:
         return ILL_CONDITIONED
     for date in range(dates):
         part[date] = np.searchsorted(names, part[date])

@@ -129,6 +129,13 @@ class Network:
         return place
 
     @property
+    def stretch(self) -> float:
+        """Square of the longest pair over the shortest time between dates: how far velocities stretch the weights."""
+        since = np.concatenate([[0.0], np.cumsum(self.years)])
+        longest = np.abs(since[self.second] - since[self.first]).max()
+        return float((longest / self.years.min()) ** 2)
+
+    @property
     def entries(self) -> Index:
         """Entry of L in which each pair's weight stands; -1 for pairs with the first date."""
         place, last = self.place, len(self.dates) - 1
