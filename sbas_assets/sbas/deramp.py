@@ -29,7 +29,7 @@ RAMPS: Mapping[str, tuple[tuple[int, int], ...]] = {
     "quadratic_azimuth": ((2, 0), (1, 0), (0, 0)),
 }
 _MOST_SAMPLES = 1e6  # `max_num_sample`
-# condition of the scaled normal equations: beyond it MintPy's float32 finds no digit
+# condition of the scaled normal equations: beyond it their solution loses more digits than MintPy does
 _WORST_CONDITION = 1e8
 
 
