@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -11,8 +12,10 @@ import numpy as np
 from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.workfolder import CORRECTED_STACK, NETWORK_STACK, STACK, TEMPLATE
 from sbas_assets.pictures.drawings import map_picture
-from sbas_assets.sbas.stack_inversion import Counts, invert_stack, not_covered
 from sbas_assets.step import Job, Made, Step
+
+if TYPE_CHECKING:
+    from sbas_assets.sbas.stack_inversion import Counts
 
 _OUTPUTS = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5", "maskTempCoh.h5")
 
@@ -35,6 +38,8 @@ def make_timeseries(job: Job) -> Made:
 def _invert(folder: Path) -> Counts | str:
     """Invert the stack; return the pixel counts, or why MintPy had to do it."""
     from mintpy.cli.ifgram_inversion import cmd_line_parse
+
+    from sbas_assets.sbas.stack_inversion import invert_stack, not_covered
 
     workflow = workfolder.app(folder)
     # whether enough pixels are reliable, a blocking check decides, with the product there to look at

@@ -7,6 +7,7 @@ which file they come from is stack_inversion.py's business.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -177,6 +178,7 @@ def _observations(  # noqa: PLR0917 - the arguments of `invert`
     )
 
 
+@cache
 def _variance_weights(looks: int) -> NDArray[np.float64]:
     """Weight by bin of coherence: inverse variance of the phase (Tough et al., 1995; `coherence2phase_variance`)."""
     from mintpy.simulation.decorrelation import phase_variance_ds

@@ -176,8 +176,9 @@ def _assemble(system: System, seen: Observations, group: int, lanes: int, work: 
 def _mask_out(seen: Observations, pair: int, group: int, lanes: int, raw: Vector) -> None:
     for lane in range(lanes):
         value = seen.mask[pair, group + lane]
-        # NaN compares as false: left out by both
-        keep = value >= seen.threshold if seen.masking == MASK_BELOW else (value != 0) & (value == value)
+        # MintPy takes NaN for zero
+        value = value if value == value else np.float32(0)
+        keep = value >= seen.threshold if seen.masking == MASK_BELOW else value != 0
         if not keep:
             raw[lane] = 0
 
