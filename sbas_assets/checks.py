@@ -12,13 +12,12 @@ import dagster as dg
 import h5py
 import numpy as np
 
+from sbas_assets.assets.declare import FRAMES
 from sbas_assets.assets.source import report_stack
 from sbas_assets.errors import InputError
-from sbas_assets.frames import FRAMES
 from sbas_assets.mintpy.network import find_islands, kept_and_dropped
 from sbas_assets.mintpy.workfolder import NETWORK_STACK
 from sbas_assets.published.steps import PUBLISH_STEPS, source_file
-from sbas_assets.published.verify import verify_product
 from sbas_assets.resources import Platform, dagster_failures
 from sbas_assets.step import Frame
 from sbas_assets.survey import STACK_ASSET, survey
@@ -136,6 +135,8 @@ def _zarr_equals_hdf5(asset: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=asset, name="zarr_equals_hdf5", partitions_def=FRAMES)
     def check(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
         """Every object of the store is there unchanged, and every number is the HDF5 product's."""
+        from sbas_assets.published.verify import verify_product
+
         product = asset.removeprefix("zarr_")
         with _reading(context, platform) as frame:
             source = source_file(frame, product)

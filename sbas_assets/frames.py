@@ -1,7 +1,7 @@
-"""The frames that this installation processes: one YAML file each, and Dagster's partitions of the same names.
+"""The frames that this installation processes: one YAML file each.
 
-Here: the model of a frame's configuration, the catalogue of files under `frames/`, and the partitions definition. Not
-here: what MintPy's options mean (mintpy.template), where a frame's results lie (workspace).
+Here: the model of a frame's configuration, and the catalogue of files under `frames/`. Not here: what MintPy's options
+mean (mintpy.template), where a frame's results lie (workspace), Dagster's partitions definition (assets.declare).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from dagster import DynamicPartitionsDefinition
 from filelock import FileLock
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -24,8 +23,18 @@ from sbas_assets.mintpy import template
 from sbas_assets.mintpy.template import Template
 from sbas_assets.workspace import atomic_write
 
-FRAMES = DynamicPartitionsDefinition(name="frame")
+PARTITIONS = "frame"
+"""Name of Dagster's partitions, which have the keys of the frames."""
 FRAME_KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+
+def __getattr__(name: str) -> Any:
+    """Dagster's partitions definition, under its former name and only when it is asked for."""
+    if name != "FRAMES":
+        raise AttributeError(name)
+    from sbas_assets.assets.declare import FRAMES
+
+    return FRAMES
+
 
 _SUFFIX = ".yaml"
 _HAND_WRITTEN = {"hand_written": True}

@@ -12,8 +12,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from sbas_assets.assets.declare import FRAMES
 from sbas_assets.errors import InputError
-from sbas_assets.frames import FRAMES, FrameCatalogue, FrameConfig, frame_config, parse_set, validate_key
+from sbas_assets.frames import PARTITIONS, FrameCatalogue, FrameConfig, frame_config, parse_set, validate_key
 
 KEY = "T071D_santorini"
 VALUES: dict[str, Any] = {"track": 71, "direction": "descending", "stack": "/data/stack"}
@@ -42,7 +43,7 @@ def config(**more: Any) -> FrameConfig:
 
 
 def test_every_asset_shares_the_partitions_named_frame() -> None:
-    assert FRAMES.name == "frame"
+    assert FRAMES.name == PARTITIONS == "frame"
 
 
 @pytest.mark.parametrize("key", ["T", "T071D_santorini", "7", "a-b_c", "a" * 64])

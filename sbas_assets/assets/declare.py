@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sbas_assets.frames import FRAMES
+import dagster as dg
+
+from sbas_assets.frames import PARTITIONS
 from sbas_assets.step import Step
 
+FRAMES = dg.DynamicPartitionsDefinition(name=PARTITIONS)
 OWNERS = ["team:insar"]
 
 

@@ -10,7 +10,7 @@ from sbas_assets.commands.failures import DONE
 from sbas_assets.commands.home import dagster_instance
 from sbas_assets.commands.output import Output
 from sbas_assets.errors import InputError
-from sbas_assets.frames import FRAMES, FrameCatalogue, FrameConfig, frame_config, parse_set, validate_key
+from sbas_assets.frames import PARTITIONS, FrameCatalogue, FrameConfig, frame_config, parse_set, validate_key
 from sbas_assets.mintpy.template import ImportedTemplate, is_attribute, read_cfg, resolve_paths, validate
 from sbas_assets.provenance import read_record
 from sbas_assets.workspace import Settings
@@ -47,7 +47,7 @@ def register(settings: Settings, key: str, config: FrameConfig, *, overwrite: bo
     # the instance first: a home that cannot be used is found out before anything is written
     with dagster_instance(settings) as instance:
         path = FrameCatalogue(settings.root).add(key, config, overwrite=overwrite)
-        instance.add_dynamic_partitions(str(FRAMES.name), [key])
+        instance.add_dynamic_partitions(PARTITIONS, [key])
     return path
 
 
@@ -92,7 +92,7 @@ def remove(out: Output, key: str) -> int:
     settings = Settings.from_env()
     with dagster_instance(settings) as instance:
         FrameCatalogue(settings.root).remove(key)
-        instance.delete_dynamic_partition(str(FRAMES.name), key)
+        instance.delete_dynamic_partition(PARTITIONS, key)
     out.say(f"removed frame {key}; what was made of it stays:")
     out.say(f"  work folder: {settings.workspace(key).root}")
     out.say(f"  published:   {settings.store.rstrip('/')}/{key}")

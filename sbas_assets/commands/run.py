@@ -60,14 +60,14 @@ def run_frame(out: Output, settings: Settings, key: str, selection: str | None =
     KeyboardInterrupt
         After Dagster has recorded that the run was canceled.
     """
-    from sbas_assets.frames import FRAMES, FrameCatalogue
+    from sbas_assets.frames import PARTITIONS, FrameCatalogue
 
     FrameCatalogue(settings.root).get(key)
     silence()
     job, assets = _job(selection)
     result = RunResult(key, str(uuid.uuid4()), assets)
     with dagster_instance(settings) as instance:
-        instance.add_dynamic_partitions(str(FRAMES.name), [key])
+        instance.add_dynamic_partitions(PARTITIONS, [key])
         began = time.monotonic()
         try:
             result.finished = _execute(out, job, instance, result)

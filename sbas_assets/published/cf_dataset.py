@@ -1,34 +1,28 @@
-"""From an open MintPy file to a lazy xarray dataset with CF metadata and its Zarr encoding.
+"""From an open MintPy file to the arrays and attributes of a CF dataset, as xarray would store it.
 
-Belongs here: coordinates, attributes, chunk shapes. Does not belong here: names and units (`variables`), stores
+Belongs here: coordinates, attributes. Does not belong here: names and units (`variables`), chunks (`arrays`), stores
 and versions (`zarr_product`). The numbers are MintPy's, untouched: its no-data stays the NaN or 0 that it wrote.
 """
 
 from __future__ import annotations
 
+import base64
 import json
-import math
+import struct
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-import dask.array as da
 import numpy as np
-import xarray as xr
-from zarr.codecs import BloscCodec
 
 from sbas_assets import __version__
 from sbas_assets.errors import InputError
-from sbas_assets.published.georeference import GRID_MAPPING, Grid, grid_of, radar_coordinates
+from sbas_assets.published.arrays import Array, chunk_shape, line
+from sbas_assets.published.georeference import GRID_MAPPING, grid_of, radar_coordinates
 from sbas_assets.published.mintpy_file import BlockReader, MintPyFile
 from sbas_assets.published.variables import TOWARD_SATELLITE, Variable, describe_dataset, primary_variable
-
-# Measured on S3: serves a pixel's series and one date's map about equally well, 1.3 MB compressed.
-SERIES_CHUNK = (6, 250, 300)
-MAP_CHUNK_BYTES = 4_000_000
-BLOCK_BYTES = 128_000_000
-NO_FILL: dict[str, Any] = {"_FillValue": None}
 
 # Zarr attribute, MintPy attribute, type.
 _ATTRIBUTES: tuple[tuple[str, str, type], ...] = (
@@ -50,8 +44,8 @@ _ATTRIBUTES: tuple[tuple[str, str, type], ...] = (
 )
 
 
-def build_dataset(file: MintPyFile, product: str, geometry: MintPyFile | None, max_bytes: int) -> xr.Dataset:
-    """Describe a MintPy product as a CF dataset, without reading its arrays.
+def build_arrays(file: MintPyFile, product: str, geometry: MintPyFile | None) -> dict[str, Array]:
+    """Describe a MintPy product as the arrays of a CF dataset, without reading its numbers.
 
     Parameters
     ----------
@@ -61,13 +55,11 @@ def build_dataset(file: MintPyFile, product: str, geometry: MintPyFile | None, m
         A product of `variables.PRODUCTS`.
     geometry : MintPyFile, optional
         ``latitude`` and ``longitude`` (length, width) for a product in radar coordinates.
-    max_bytes : int
-        Memory for one block; blocks are whole chunks and never smaller than one.
 
     Returns
     -------
-    xarray.Dataset
-        Dims ``(time, y, x)``; dask arrays over the open HDF5 file; encodings set.
+    dict of Array
+        By name: dims ``(time, y, x)``, coordinates included.
 
     Raises
     ------
@@ -83,12 +75,21 @@ def build_dataset(file: MintPyFile, product: str, geometry: MintPyFile | None, m
     data = {}
     for name, reader in file.datasets.items():
         variable = describe_dataset(product, name, file.dims(name), file.unit(name))
-        data[variable.name] = _lazy(reader, variable, grid, max_bytes)
-    if grid is None:
-        coords |= _radar_places(data, geometry, file, max_bytes)
-    for coord in coords.values():
-        coord.encoding = {**NO_FILL, "chunks": coord.shape, "compressors": _codec(), **coord.encoding}
-    return xr.Dataset({name: data[name] for name in sorted(data)}, coords)
+        data[variable.name] = _array(reader, variable)
+    places = {} if grid is not None else _radar_places(data, geometry, file)
+    located = {"grid_mapping": GRID_MAPPING} if grid is not None else {"coordinates": " ".join(places)}
+    for name, array in data.items():
+        if array.dims[-2:] == ("y", "x") and any(located.values()):
+            data[name] = replace(array, attrs=array.attrs | located)
+    return {name: _with_fill(array) for name, array in (coords | places | data).items()}
+
+
+def _with_fill(array: Array) -> Array:
+    """Name the fill value among the attributes, in xarray's notation: the bytes of a double in base 64."""
+    if array.fill is None:
+        return array
+    text = base64.standard_b64encode(struct.pack("<d", array.fill)).decode()
+    return replace(array, attrs=array.attrs | {"_FillValue": text})
 
 
 def _check_primary(file: MintPyFile, variable: Variable) -> None:
@@ -106,7 +107,7 @@ def _invalid(file: MintPyFile, message: str) -> InputError:
     return InputError("product-source-invalid", message, mend=mend, path=file.path)
 
 
-def time_axis(file: MintPyFile) -> xr.Variable:
+def time_axis(file: MintPyFile) -> Array:
     """Return the dates as a CF time axis: whole days since the first, or minutes where MintPy tells the hour."""
     try:
         moments = [datetime.strptime(text, "%Y%m%dT%H%M" if "T" in text else "%Y%m%d") for text in file.dates]
@@ -115,36 +116,23 @@ def time_axis(file: MintPyFile) -> xr.Variable:
     if any(later <= earlier for earlier, later in pairwise(moments)):
         raise _invalid(file, "its dates do not ascend")
     unit = "minutes" if "T" in file.dates[0] else "days"
-    encoding = {
-        "units": f"{unit} since {moments[0]:%Y-%m-%d}",
-        "calendar": "proleptic_gregorian",
-        "dtype": "int64",
-    }
+    first = moments[0].replace(hour=0, minute=0)
+    numbers = [(moment - first) // timedelta(**{unit: 1}) for moment in moments]
     attrs = {"standard_name": "time", "axis": "T", "long_name": "acquisition date (UTC)"}
-    return xr.Variable("time", np.array(moments, dtype="datetime64[ns]"), attrs, encoding)
+    attrs |= {"units": f"{unit} since {first:%Y-%m-%d}", "calendar": "proleptic_gregorian"}
+    return line(("time",), np.array(numbers, np.int64), attrs)
 
 
-def _lazy(reader: BlockReader, variable: Variable, grid: Grid | None, max_bytes: int) -> xr.Variable:
-    """Return a dataset as a dask array with its attributes and encoding; nothing is read."""
-    chunks = chunk_shape(reader.shape, reader.dtype.itemsize)
-    block = block_shape(reader.shape, chunks, reader.dtype.itemsize, max_bytes)
-    # name=False: hashing the data only to name the array would read it all.
-    meta = np.empty((0,) * reader.ndim, reader.dtype)
-    array = da.from_array(reader, chunks=block, name=False, meta=meta)  # type: ignore[no-untyped-call]
+def _array(reader: BlockReader, variable: Variable) -> Array:
+    """Return a dataset with its attributes; nothing is read."""
     attrs = {"units": variable.unit, "long_name": variable.long_name}
     optional = {"standard_name": variable.standard_name, "sign_convention": variable.sign}
     attrs |= {key: value for key, value in optional.items() if value}
-    encoding: dict[str, Any] = {"chunks": chunks, "compressors": _codec()}
-    if reader.dtype.kind == "f" and variable.fill is not None:
-        encoding |= {"_FillValue": variable.fill, "fill_value": variable.fill}
-    if grid is not None and variable.dims[-2:] == ("y", "x"):
-        encoding["grid_mapping"] = GRID_MAPPING
-    return xr.Variable(variable.dims, array, attrs, encoding)
+    fill = variable.fill if reader.dtype.kind == "f" else None
+    return Array(variable.dims, reader, attrs, chunk_shape(reader.shape, reader.dtype.itemsize), fill)
 
 
-def _radar_places(
-    data: dict[str, xr.Variable], geometry: MintPyFile | None, file: MintPyFile, max_bytes: int
-) -> dict[str, xr.Variable]:
+def _radar_places(data: dict[str, Array], geometry: MintPyFile | None, file: MintPyFile) -> dict[str, Array]:
     """Return 2-D latitude and longitude: the product's own, taken out of `data`, else the geometry's."""
     if {"latitude", "longitude"} <= data.keys():
         return {name: data.pop(name) for name in ("latitude", "longitude")}
@@ -153,34 +141,9 @@ def _radar_places(
     if geometry.shape != file.shape:
         raise _invalid(geometry, f"its maps are {geometry.shape}, those of {file.path.name} are {file.shape}")
     return {
-        name: _lazy(geometry.datasets[name], describe_dataset("geometry", name, ("y", "x")), None, max_bytes)
+        name: _array(geometry.datasets[name], describe_dataset("geometry", name, ("y", "x")))
         for name in ("latitude", "longitude")
     }
-
-
-def _codec() -> tuple[BloscCodec, ...]:
-    return (BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"),)
-
-
-def chunk_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    """Return the Zarr chunk of an array: fixed for a series, as few as fit 4 MB for a map, one for a line."""
-    if len(shape) == 3:
-        return tuple(min(size, chunk) for size, chunk in zip(shape, SERIES_CHUNK, strict=True))
-    if math.prod(shape) * itemsize <= MAP_CHUNK_BYTES or len(shape) < 2:
-        return shape
-    side = math.isqrt(MAP_CHUNK_BYTES // itemsize)
-    return tuple(math.ceil(size / math.ceil(size / side)) for size in shape)
-
-
-def block_shape(shape: tuple[int, ...], chunks: tuple[int, ...], itemsize: int, max_bytes: int) -> tuple[int, ...]:
-    """Return the largest block of whole chunks, grown along x, then y, then time, inside `max_bytes`."""
-    budget = min(max_bytes, BLOCK_BYTES)
-    block = list(chunks)
-    for axis in reversed(range(len(shape))):
-        rest = math.prod(block) // block[axis] * itemsize
-        count = max(1, budget // (rest * chunks[axis]))
-        block[axis] = min(shape[axis], count * chunks[axis])
-    return tuple(block)
 
 
 def root_attributes(

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from sbas_assets.errors import InputError
+from sbas_assets.published.arrays import Array, line
 
 GRID_MAPPING = "spatial_ref"
 
@@ -45,15 +45,15 @@ class Grid:
     length: int
     width: int
 
-    def coordinates(self) -> dict[str, xr.Variable]:
+    def coordinates(self) -> dict[str, Array]:
         """Return `y` (length,) and `x` (width,) float64 cell centers, and the scalar grid mapping."""
         y = self.y_first + self.y_step * (np.arange(self.length, dtype=np.float64) + 0.5)
         x = self.x_first + self.x_step * (np.arange(self.width, dtype=np.float64) + 0.5)
         attrs = self._axis_attrs()
         return {
-            "y": xr.Variable("y", y, attrs["y"]),
-            "x": xr.Variable("x", x, attrs["x"]),
-            GRID_MAPPING: xr.Variable((), np.int64(0), self._mapping_attrs()),
+            "y": line(("y",), y, attrs["y"]),
+            "x": line(("x",), x, attrs["x"]),
+            GRID_MAPPING: line((), np.array(0, np.int64), self._mapping_attrs()),
         }
 
     def _axis_attrs(self) -> dict[str, dict[str, str]]:
@@ -121,10 +121,10 @@ def crs_of(attributes: Mapping[str, str]) -> CRS:
     return CRS.from_epsg(4326)
 
 
-def radar_coordinates(shape: tuple[int, int]) -> dict[str, xr.Variable]:
+def radar_coordinates(shape: tuple[int, int]) -> dict[str, Array]:
     """Return pixel indices `y` (azimuth line) and `x` (range pixel), int64, for a product that is not geocoded."""
     names = ("azimuth line, from 0 at the first of this product", "range pixel, from 0 at the nearest range")
     return {
-        dim: xr.Variable(dim, np.arange(size, dtype=np.int64), {"long_name": name, "units": "1"})
+        dim: line((dim,), np.arange(size, dtype=np.int64), {"long_name": name, "units": "1"})
         for dim, size, name in zip(("y", "x"), shape, names, strict=True)
     }

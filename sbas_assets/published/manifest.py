@@ -9,12 +9,14 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import batched
 from pathlib import Path
 
 from sbas_assets.published.pointer import ArrayLayout
 from sbas_assets.published.store import DATA, MANIFEST, Store
+from sbas_assets.sbas.threads import thread_count
 from sbas_assets.workspace import sync_folder
 
 # Objects read at once: at most about 4 MB each.
@@ -79,9 +81,7 @@ def make_manifest(store: Store, folder: str) -> Manifest:
     is flushed to the disk on the way, so a manifest never outlives its data in a power cut.
     """
     names = [name for name in store.sizes(folder) if name.startswith(f"{DATA}/")]
-    objects = tuple(
-        StoredObject(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in _read(store, folder, names)
-    )
+    objects = tuple(_stored(store, folder, names, flush=True))
     if store.is_local:
         for parent in {Path(folder, name).parent for name in names}:
             sync_folder(parent)
@@ -101,9 +101,9 @@ def manifest_problems(store: Store, folder: str, manifest: Manifest) -> list[str
             problems.append(f"{item.name} has {sizes[item.name]} bytes instead of {item.size}")
         else:
             present.append(item.name)
-    for name, data in _read(store, folder, present):
-        if hashlib.sha256(data).hexdigest() != listed[name].sha256:
-            problems.append(f"{name} has other content than was published")
+    for item in _stored(store, folder, present):
+        if item != listed[item.name]:
+            problems.append(f"{item.name} has other content than was published")
     return problems
 
 
@@ -117,20 +117,25 @@ def chunk_problems(manifest: Manifest, arrays: Mapping[str, ArrayLayout]) -> lis
     ]
 
 
-def _read(store: Store, folder: str, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield every object's bytes; from a remote store several at once."""
+def _stored(store: Store, folder: str, names: Sequence[str], *, flush: bool = False) -> Iterator[StoredObject]:
+    """Read objects, several at once."""
     if store.is_local:
-        for name in names:
-            yield name, _read_flushed(Path(folder, name))
+        with ThreadPoolExecutor(thread_count()) as pool:
+            yield from pool.map(lambda name: _digested(name, _read(Path(folder, name), flush=flush)), names)
         return
     for batch in batched(names, _BATCH):
         paths = {name: f"{folder}/{name}" for name in batch}
         found = store.fs.cat(list(paths.values()))
         for name, path in paths.items():
-            yield name, found[path]
+            yield _digested(name, found[path])
 
 
-def _read_flushed(path: Path) -> bytes:
+def _digested(name: str, data: bytes) -> StoredObject:
+    return StoredObject(name, len(data), hashlib.sha256(data).hexdigest())
+
+
+def _read(path: Path, *, flush: bool) -> bytes:
     with path.open("rb") as file:
-        os.fsync(file.fileno())
+        if flush:
+            os.fsync(file.fileno())
         return file.read()

@@ -14,9 +14,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sbas_assets.errors import InputError
@@ -189,6 +186,10 @@ def plot_point(series: PointSeries, path: Path) -> None:
             mend="give a file in an existing folder that ends in .png, .pdf or .svg",
             path=path,
         )
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(8, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

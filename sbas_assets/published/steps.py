@@ -1,4 +1,7 @@
-"""The Zarr copies as steps: which file of the work folder each is made from, and whether it still stands."""
+"""The Zarr copies as steps: which file of the work folder each is made from, and whether it still stands.
+
+Zarr is imported when something is published or looked at: who only lists the assets need not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,6 @@ from pathlib import Path
 
 from sbas_assets.errors import InputError, OutsideError
 from sbas_assets.provenance import Record, read_record, travelling_facts
-from sbas_assets.published.pointer import read_pointer
-from sbas_assets.published.store import open_store, store_faults
-from sbas_assets.published.verify import verify_product
-from sbas_assets.published.zarr_product import write_product
 from sbas_assets.step import Frame, Job, Made, Step, product_provenance
 
 GEOMETRY = "inputs/geometryRadar.h5"
@@ -87,6 +86,8 @@ def source_file(frame: Frame, product: str) -> Path:
 
 def _publish_step(product: str, source: Source) -> Step:
     def make(job: Job) -> Made:
+        from sbas_assets.published.zarr_product import write_product
+
         record, file = source.find(job.frame, job.inputs)
         published = write_product(
             file,
@@ -115,6 +116,10 @@ def _publish_step(product: str, source: Source) -> Step:
 
 def _faults(frame: Frame, product: str, version: str) -> list[str]:
     """What is wrong with the published version, were it only that it is another one."""
+    from sbas_assets.published.pointer import read_pointer
+    from sbas_assets.published.store import open_store, store_faults
+    from sbas_assets.published.verify import verify_product
+
     url = frame.settings.store
     store = open_store(url)
     with store_faults(url):

@@ -5,25 +5,27 @@ Belongs here: finding out that something is wrong, and saying what. Does not bel
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import product as cartesian
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
+import zarr
 from numpy.typing import NDArray
 
 from sbas_assets.errors import OutsideError
-from sbas_assets.published.cf_dataset import block_shape, time_axis
+from sbas_assets.published.arrays import blocks
+from sbas_assets.published.cf_dataset import time_axis
 from sbas_assets.published.manifest import chunk_problems, decode_manifest, manifest_problems
 from sbas_assets.published.mintpy_file import BlockReader, MintPyFile, open_mintpy
 from sbas_assets.published.pointer import Pointer, read_pointer
 from sbas_assets.published.store import MANIFEST, Store, open_store, store_faults
 from sbas_assets.published.variables import describe_dataset
+from sbas_assets.sbas.threads import thread_count
 
-# Bytes compared at once; the comparison holds a few copies of them.
-COMPARED_BYTES = 32_000_000
+# Bytes that a thread compares at once; it holds a few copies of them.
+COMPARED_BYTES = 16_000_000
 
 
 def verify_product(
@@ -91,41 +93,39 @@ def _stored_problems(store: Store, pointer: Pointer) -> list[str]:
 
 def _value_problems(store: Store, pointer: Pointer, file: MintPyFile) -> list[str]:
     target = store.zarr(store.path(pointer.path), read_only=True)
+    published = dict(zarr.open_group(target, mode="r", zarr_format=3, use_consolidated=True).arrays())
     problems = []
-    with xr.open_zarr(target, consolidated=True, chunks=None, decode_coords="all") as published:
-        if file.dates and not _same_dates(published, file):
-            problems.append(f"the dates are not those of {file.path.name}")
-        for dataset, reader in file.datasets.items():
-            name = describe_dataset(pointer.product, dataset, file.dims(dataset)).name
-            problem = _difference(published, name, reader)
-            if problem:
-                problems.append(f"{name} {problem} dataset {dataset} of {file.path.name}")
+    if file.dates and not _same_dates(published, file):
+        problems.append(f"the dates are not those of {file.path.name}")
+    for dataset, reader in file.datasets.items():
+        name = describe_dataset(pointer.product, dataset, file.dims(dataset)).name
+        problem = _difference(published.get(name), reader)
+        if problem:
+            problems.append(f"{name} {problem} dataset {dataset} of {file.path.name}")
     return problems
 
 
-def _same_dates(published: xr.Dataset, file: MintPyFile) -> bool:
-    dates = time_axis(file).to_numpy()
-    return "time" in published and bool(np.array_equal(published["time"].to_numpy(), dates))
+def _same_dates(published: Mapping[str, zarr.Array[Any]], file: MintPyFile) -> bool:
+    if "time" not in published:
+        return False
+    stored, dates = published["time"], time_axis(file)
+    same_unit = all(stored.attrs.get(name) == dates.attrs[name] for name in ("units", "calendar"))
+    return same_unit and np.array_equal(np.asarray(stored[:]), dates.data[:])
 
 
-def _difference(published: xr.Dataset, name: str, reader: BlockReader) -> str | None:
+def _difference(array: zarr.Array[Any] | None, reader: BlockReader) -> str | None:
     """Return how a published array differs from its HDF5 dataset, or None."""
-    if name not in published:
+    if array is None:
         return "is missing, unlike"
-    array = published[name]
     if (array.shape, array.dtype) != (reader.shape, reader.dtype):
         return f"is {array.dtype}{array.shape}, unlike"
-    wrong = sum(_count_wrong(array[block].to_numpy(), reader[block]) for block in _blocks(array))
+
+    def count(block: tuple[slice, ...]) -> int:
+        return _count_wrong(np.asarray(array[block]), reader[block])
+
+    with ThreadPoolExecutor(thread_count()) as pool:
+        wrong = sum(pool.map(count, blocks(array.shape, array.chunks, array.dtype.itemsize, COMPARED_BYTES)))
     return f"differs in {wrong} of {array.size} values from" if wrong else None
-
-
-def _blocks(array: xr.DataArray) -> Iterator[tuple[slice, ...]]:
-    """Yield slices that cover an array in blocks of whole chunks."""
-    chunks = array.encoding["chunks"]
-    block = block_shape(array.shape, chunks, array.dtype.itemsize, COMPARED_BYTES)
-    starts = (range(0, size, step) for size, step in zip(array.shape, block, strict=True))
-    for corner in cartesian(*starts):
-        yield tuple(slice(start, start + step) for start, step in zip(corner, block, strict=True))
 
 
 def _count_wrong(left: NDArray[Any], right: NDArray[Any]) -> int:

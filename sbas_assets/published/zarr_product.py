@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import dask
-import xarray as xr
+import numpy as np
 import zarr
+from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
 
 from sbas_assets.errors import OutsideError
-from sbas_assets.published.cf_dataset import build_dataset, root_attributes
+from sbas_assets.published.arrays import Array, blocks
+from sbas_assets.published.cf_dataset import build_arrays, root_attributes
 from sbas_assets.published.manifest import (
     Manifest,
     chunk_problems,
@@ -42,9 +44,12 @@ from sbas_assets.published.pointer import (
 )
 from sbas_assets.published.store import DATA, MANIFEST, Store, open_store, store_faults
 from sbas_assets.published.variables import primary_variable
+from sbas_assets.sbas.threads import thread_count
 
 FRAME_KEY = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 VERSION = r"[0-9a-f]{1,64}"
+
+Task = tuple[zarr.Array[Any], Array, tuple[slice, ...]]
 
 
 def write_product(  # noqa: PLR0917 (the order of the folders it writes)
@@ -104,14 +109,18 @@ def write_product(  # noqa: PLR0917 (the order of the folders it writes)
     with ExitStack() as stack:
         file = stack.enter_context(open_mintpy(source))
         places = stack.enter_context(open_mintpy(geometry)) if geometry else None
-        # A block is in memory as read, as a contiguous copy and as compressed chunks.
-        dataset = build_dataset(file, product, places, int(max_memory_gb * 1e9 / 4))
-        dataset.attrs = root_attributes(file, product, frame, version, provenance)
+        arrays = build_arrays(file, product, places)
+        attributes = root_attributes(file, product, frame, version, provenance)
+
+        def write(folder: str) -> None:
+            # a block is in memory as read, as a contiguous copy and as compressed chunks
+            _write_data(store, folder, arrays, attributes, int(max_memory_gb * 1e9 / 4))
+
         stack.enter_context(store_faults(store_url))
-        return _publish(store, dataset, frame, product, version)
+        return _publish(store, write, frame, product, version)
 
 
-def _publish(store: Store, dataset: xr.Dataset, frame: str, product: str, version: str) -> Published:
+def _publish(store: Store, write: Callable[[str], None], frame: str, product: str, version: str) -> Published:
     """Write the version unless it is there complete, then move the pointer."""
     try:
         pointed, removable = read_pointer(store, frame, product), store.is_local
@@ -121,7 +130,7 @@ def _publish(store: Store, dataset: xr.Dataset, frame: str, product: str, versio
     folder, manifest = _find_place(store, f"{frame}/{product}/{version}", pointed, removable=removable)
     reused = manifest is not None
     if manifest is None:
-        _write_data(store, dataset, folder)
+        write(folder)
         manifest = make_manifest(store, store.path(folder))
     arrays = _layouts(store, folder)
     if missing := chunk_problems(manifest, arrays):
@@ -164,15 +173,49 @@ def _intact_manifest(store: Store, folder: str) -> Manifest | None:
     return manifest if manifest and not manifest_problems(store, folder, manifest) else None
 
 
-def _write_data(store: Store, dataset: xr.Dataset, folder: str) -> None:
-    """Write the dataset block by block; the consolidated metadata comes last."""
+def _write_data(
+    store: Store, folder: str, arrays: Mapping[str, Array], attributes: Mapping[str, Any], max_bytes: int
+) -> None:
+    """Write the arrays block by block; the consolidated metadata comes last."""
     target = store.zarr(store.path(folder, DATA), read_only=False)
     # Chunks of nothing but fill are written too, so that a chunk that is not there is a chunk that was lost.
     settings = zarr.config.set({"array.write_empty_chunks": True})
-    with settings, dask.config.set(scheduler="synchronous"), warnings.catch_warnings():
+    with settings, warnings.catch_warnings():
         # Consolidated metadata is not in the Zarr 3 specification yet; readers manage without it.
         warnings.simplefilter("ignore", ZarrUserWarning)
-        dataset.to_zarr(target, mode="w-", zarr_format=3, consolidated=True)
+        group = zarr.create_group(target, zarr_format=3, attributes=dict(attributes))
+        with ThreadPoolExecutor(thread_count()) as pool:
+            # the next block is read, and a map of one chunk compressed, beside the compressing of another
+            for task in [pool.submit(_copy, *task) for task in _tasks(group, arrays, max_bytes // thread_count())]:
+                task.result()
+        zarr.consolidate_metadata(target, zarr_format=3)
+
+
+def _tasks(group: zarr.Group, arrays: Mapping[str, Array], max_bytes: int) -> Iterator[Task]:
+    """Create the arrays, and list the blocks of each."""
+    for name, array in arrays.items():
+        stored = _create(group, name, array)
+        for block in blocks(stored.shape, array.chunks, stored.dtype.itemsize, max_bytes):
+            yield stored, array, block
+
+
+def _copy(stored: zarr.Array[Any], array: Array, block: tuple[slice, ...]) -> None:
+    stored[block] = array.data[block]
+
+
+def _create(group: zarr.Group, name: str, array: Array) -> zarr.Array[Any]:
+    data = array.data
+    nothing = np.nan if data.dtype.kind == "f" else 0
+    return group.create_array(
+        name,
+        shape=data.shape,
+        dtype=data.dtype,
+        chunks=array.chunks,
+        compressors=(BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"),),
+        fill_value=nothing if array.fill is None else array.fill,
+        attributes=array.attrs,
+        dimension_names=array.dims or None,
+    )
 
 
 def _layouts(store: Store, folder: str) -> dict[str, ArrayLayout]:

@@ -6,7 +6,7 @@ import pytest
 from mintpy.timeseries2velocity import model2hdf5_dataset
 
 from sbas_assets.errors import InputError
-from sbas_assets.published.cf_dataset import block_shape, chunk_shape
+from sbas_assets.published.arrays import block_shape, chunk_shape
 from sbas_assets.published.variables import PRODUCTS, describe_dataset, primary_variable
 
 MODEL = {
