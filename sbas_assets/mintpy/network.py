@@ -1,26 +1,27 @@
 """Which pairs are kept, to which point they refer, and whether their phases close.
 
-MintPy's modify_network, reference_point and quick_overview on a view of the stack; which point it is, reference.py
-decides.
+MintPy's modify_network on a view of the stack; what its later steps look up in the stack, stack_overview.py finds.
+Which point it is, reference.py decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial, partialmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from unittest import mock
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.loading import date_baselines
-from sbas_assets.mintpy.reference import pinned_state, quality, reference_point
+from sbas_assets.mintpy.reference import pinned_state, reference_point
 from sbas_assets.mintpy.views import view_of_stack
 from sbas_assets.mintpy.workfolder import GEOMETRY, NETWORK_STACK, STACK
 from sbas_assets.pictures.drawings import network_picture
+from sbas_assets.sbas.product_file import product_file
+from sbas_assets.sbas.stack_overview import Coverage, Overview, cover, overview
 from sbas_assets.step import Job, Made, Step
 from sbas_assets.topsstack.checks.network import islands
 from sbas_assets.topsstack.tree import Pair
@@ -42,43 +43,60 @@ def make_network(job: Job) -> Made:
     workfolder.link_user_files(job)
     view_of_stack(job.workspace.root / STACK, job.folder / STACK, relative="../ifgramStack.h5")
     workfolder.write_template(job)
-    workfolder.run(job, lambda: _select_pairs(job))
-    row, column = reference_point(job)
-    workfolder.write_template(job, {"mintpy.reference.yx": f"{row},{column}", "mintpy.reference.lalo": "auto"})
-    workfolder.run(job, lambda: _set_reference_point(job))
-    return _made(job, row, column)
+    workfolder.run(job, lambda: workfolder.app(job.folder).run_network_modification("modify_network"))
+    memory = float(job.template.raw["mintpy.compute.maxMemory"])
+    coverage = cover(job.folder / STACK, memory)
+    _write_coverage(job, coverage)
+    row, column = reference_point(job, coverage)
+    _set_reference_point(job, row, column)
+    found = overview(job.folder / STACK, coverage.coherence, _water_mask(job), memory)
+    _write_overview(job, found)
+    return _made(job, coverage, found, row, column)
 
 
-def _select_pairs(job: Job) -> None:
-    workflow = workfolder.app(job.folder)
-    with _bounded_memory(job):
-        workflow.run_network_modification("modify_network")
-        workflow.generate_ifgram_aux_file()
+def _write_coverage(job: Job, coverage: Coverage) -> None:
+    """Source: `mintpy.smallbaselineApp.TimeSeriesAnalysis.generate_ifgram_aux_file`."""
+    _write(job, "maskConnComp.h5", coverage.common, _metadata(job) | {"FILE_TYPE": "mask"})
+    _write(job, "avgSpatialCoh.h5", coverage.coherence, _metadata(job, "coherence") | {"FILE_TYPE": "coherence"})
 
 
-def _set_reference_point(job: Job) -> None:
-    workflow = workfolder.app(job.folder)
-    # MintPy's histogram of the closures fails when every triplet closes ("bins must be positive"); the UI has ours
-    picture = "mintpy.utils.plot.plot_num_triplet_with_nonzero_integer_ambiguity"
-    with _bounded_memory(job), mock.patch(picture):
-        workflow.run_reference_point("reference_point")
-        workflow.run_quick_overview("quick_overview")
+def _set_reference_point(job: Job, row: int, column: int) -> None:
+    """Source: `mintpy.reference_point.reference_file`."""
+    from mintpy.reference_point import reference_point_attribute
+
+    attributes = reference_point_attribute(_metadata(job), y=row, x=column)
+    with h5py.File(job.folder / STACK, "r+") as h5:
+        h5.attrs.update(attributes)
 
 
-@contextmanager
-def _bounded_memory(job: Job) -> Iterator[None]:
-    """Hand mintpy.compute.maxMemory to two functions that MintPy calls with their default of 4 GB."""
-    from mintpy import unwrap_error_phase_closure as closure
-    from mintpy.objects import ifgramStack
+def _water_mask(job: Job) -> NDArray[Any] | None:
+    from mintpy.utils import readfile
 
-    limit = float(job.template.raw["mintpy.compute.maxMemory"])
-    count = closure.calc_num_triplet_with_nonzero_integer_ambiguity
-    average = partialmethod(ifgramStack.temporal_average, max_memory=limit)
-    with (
-        mock.patch.object(closure, count.__name__, partial(count, max_memory=limit)),
-        mock.patch.object(ifgramStack, "temporal_average", average),
-    ):
-        yield
+    path = job.folder / "waterMask.h5"
+    return np.asarray(readfile.read(str(path))[0]) if path.is_file() else None
+
+
+def _write_overview(job: Job, found: Overview) -> None:
+    """Source: `mintpy.smallbaselineApp.TimeSeriesAnalysis.run_quick_overview`."""
+    metadata = _metadata(job, "unwrapPhase")
+    _write(job, "avgPhaseVelocity.h5", found.velocity, metadata | {"FILE_TYPE": "velocity", "UNIT": "m/year"})
+    if found.closures is not None:
+        with h5py.File(job.folder / STACK, "r") as h5:
+            dates = sorted(date.decode() for date in h5["date"][:].ravel())
+        metadata |= {"START_DATE": dates[0], "END_DATE": dates[-1]}
+        _write(job, "numTriNonzeroIntAmbiguity.h5", found.closures, metadata | {"FILE_TYPE": "mask", "UNIT": "1"})
+
+
+def _metadata(job: Job, dataset: str | None = None) -> dict[str, str]:
+    """Attributes of the stack, with the unit of one of its datasets."""
+    from mintpy.utils import readfile
+
+    return dict(readfile.read_attribute(str(job.folder / STACK), datasetName=dataset))
+
+
+def _write(job: Job, name: str, image: NDArray[Any], metadata: Mapping[str, str]) -> None:
+    with product_file(job.folder / name, metadata, {metadata["FILE_TYPE"]: image}):
+        pass
 
 
 def find_islands(pairs: Sequence[str]) -> tuple[tuple[str, ...], ...]:
@@ -94,10 +112,9 @@ def kept_and_dropped(stack: Path) -> tuple[list[str], list[str]]:
     return [p for p, k in zip(pairs, keep, strict=True) if k], [p for p, k in zip(pairs, keep, strict=True) if not k]
 
 
-def _made(job: Job, row: int, column: int) -> Made:
+def _made(job: Job, coverage: Coverage, found: Overview, row: int, column: int) -> Made:
     kept, dropped = kept_and_dropped(job.folder / STACK)
-    coherence = quality(job)[0]
-    closures = job.folder / "numTriNonzeroIntAmbiguity.h5"
+    coherence = coverage.coherence
     outputs = {NETWORK_STACK: job.folder / STACK}
     outputs |= {name: job.folder / name for name in _SIDE_FILES if (job.folder / name).is_file()}
     reasons = dict.fromkeys(dropped, "left out by mintpy.network.* of the template")
@@ -111,7 +128,7 @@ def _made(job: Job, row: int, column: int) -> Made:
             "reference_column": column,
             "reference_average_coherence": round(float(coherence[row, column]), 4),
             "average_coherence_median": round(float(np.nanmedian(coherence[coherence > 0])), 4),
-            "triplets_with_integer_ambiguity_mean": _mean_closures(closures),
+            "triplets_with_integer_ambiguity_mean": _mean_closures(found.closures),
         },
         facts={
             "pairs_used": kept,
@@ -126,12 +143,10 @@ def _split(pairs: Sequence[str]) -> list[tuple[str, str]]:
     return [(pair[:8], pair[9:]) for pair in pairs]
 
 
-def _mean_closures(path: Path) -> float | None:
+def _mean_closures(counts: NDArray[np.float32] | None) -> float | None:
     """Mean number of triplets per pixel whose phase closes to a non-zero multiple of 2 pi; None without triplets."""
-    if not path.is_file():
+    if counts is None:
         return None
-    with h5py.File(path, "r") as h5:
-        counts = h5["mask"][:]
     return round(float(np.nanmean(counts)), 4) if np.isfinite(counts).any() else 0.0
 
 
@@ -152,6 +167,7 @@ NETWORK = Step(
         "mintpy.reference.coherenceFile",
         "mintpy.reference.minCoherence",
     ),
+    code_version="2",
     make=make_network,
     state=pinned_state,
     settles=True,

@@ -18,6 +18,7 @@ from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.template import known_options
 from sbas_assets.mintpy.workfolder import GEOMETRY, STACK
 from sbas_assets.sbas.reference_point import choose_reference_point
+from sbas_assets.sbas.stack_overview import Coverage
 from sbas_assets.step import Job
 from sbas_assets.workspace import atomic_write
 
@@ -28,12 +29,12 @@ _COHERENCE_OPTION = "mintpy.reference.coherenceFile"
 _NO_PHASE = "has no phase in some interferogram"
 
 
-def reference_point(job: Job) -> tuple[int, int]:
+def reference_point(job: Job, coverage: Coverage) -> tuple[int, int]:
     """Row and column: the user's, else the pinned ones, else chosen now and pinned."""
     given = _given_point(job)
     if given is not None:
         return given
-    coherence, common, valid = quality(job)
+    coherence, common, valid = coverage.coherence, coverage.common, coverage.valid
     pin = _read_pin(job, coherence.shape)
     if pin is None:
         return _choose_and_pin(job, _own_coherence(job, coherence), common & _allowed(job, common), valid)
@@ -214,17 +215,3 @@ def _pixel_at(job: Job, lat: float, lon: float) -> tuple[int, int] | None:
         return int(where[0]), int(where[1])
 
     return workfolder.run(job, look_up)
-
-
-def quality(job: Job) -> tuple[Any, Any, Any]:
-    """Average coherence, common connected components, and where the kept pairs all have a phase."""
-    with h5py.File(job.folder / "avgSpatialCoh.h5", "r") as h5:
-        coherence = h5["coherence"][:]
-    with h5py.File(job.folder / "maskConnComp.h5", "r") as h5:
-        common = h5["mask"][:] != 0
-    with h5py.File(job.folder / STACK, "r") as h5:
-        valid = np.ones(coherence.shape, dtype=bool)
-        for index in np.flatnonzero(h5["dropIfgram"][:]):
-            phase = h5["unwrapPhase"][index]
-            valid &= np.isfinite(phase) & (phase != 0)
-    return coherence, common, valid

@@ -1,19 +1,29 @@
 """Correcting unwrapping errors by bridging, by phase closure, or by both.
 
-MintPy's correct_unwrap_error on a view of the stack: the corrected phase is a dataset of the view.
+The corrected phase is a dataset of a view of the stack. Images are corrected by stack_unwrapping.py; the cycles that
+phase closures lack are MintPy's own to find.
 """
 
 from __future__ import annotations
 
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from sbas_assets.errors import InputError
 from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.template import Template
-from sbas_assets.mintpy.views import view_of_stack
-from sbas_assets.mintpy.workfolder import CORRECTED_STACK, NETWORK_STACK, STACK, TEMPLATE
+from sbas_assets.mintpy.views import copy_virtual
+from sbas_assets.mintpy.workfolder import CORRECTED_STACK, NETWORK_STACK, TEMPLATE
 from sbas_assets.pictures.drawings import map_picture
+from sbas_assets.sbas.product_file import CLOCK_OR_PATH, PROVENANCE_ATTRIBUTE
+from sbas_assets.sbas.stack_unwrapping import Source, bridge_stack, close_stack
 from sbas_assets.step import Job, Made, Step
 
 DATASET = {
@@ -21,39 +31,38 @@ DATASET = {
     "phase_closure": "unwrapPhase_phaseClosure",
     "bridging+phase_closure": "unwrapPhase_bridging_phaseClosure",
 }
+_BRIDGED = DATASET["bridging"]
+_OPTION = "mintpy.unwrapError."
+_RECORDED = ("waterMaskFile", "connCompMinArea", "ramp", "bridgePtsRadius")
 
 
 def make_corrected(job: Job) -> Made:
     """Write the corrected phase beside the original one, in a view of the stack."""
-    workfolder.link_inputs(job, instead={STACK: "ifgramStack.h5", NETWORK_STACK: NETWORK_STACK})
+    workfolder.link_inputs(job)
     workfolder.link_user_files(job)
-    view_of_stack(job.workspace.root / NETWORK_STACK, job.folder / STACK, relative="../ifgramStack.h5")
     _require_components(job)
     workfolder.write_template(job)
-    method = job.template.raw["mintpy.unwrapError.method"]
-    workfolder.run(job, lambda: _correct(method))
-    return _made(job)
+    options = workfolder.run(job, _options)
+    method = job.template.raw[_OPTION + "method"]
+    names = [_BRIDGED] * ("bridging" in method) + [DATASET[method]] * ("closure" in method)
+    _lay_out(job, options, names)
+    moved = _bridge(job, options) if _BRIDGED in names else None
+    if names[-1] != _BRIDGED:
+        moved = _close(job, options, *["unwrapPhase", *names][-2:])
+    assert moved is not None
+    return _made(job, names[-1], moved)
 
 
-def _correct(method: str) -> None:
-    """Source: `mintpy.smallbaselineApp.TimeSeriesAnalysis.run_unwrap_error_correction`."""
+def _options() -> Namespace:
+    """What MintPy makes of the options for bridging, some of which are for phase closure too."""
     import mintpy.cli.unwrap_error_bridging
-    import mintpy.cli.unwrap_error_phase_closure
 
-    common = [STACK, "--template", TEMPLATE]
-    closure = [*common, "--cc-mask", "maskConnComp.h5"]
-    bridged = "unwrapPhase_bridging"
-    if method == "bridging":
-        mintpy.cli.unwrap_error_bridging.main(common)
-    elif method == "phase_closure":
-        mintpy.cli.unwrap_error_phase_closure.main(closure)
-    else:
-        mintpy.cli.unwrap_error_bridging.main([*common, "-i", "unwrapPhase", "-o", bridged])
-        mintpy.cli.unwrap_error_phase_closure.main([*closure, "-i", bridged, "-o", DATASET[method]])
+    options: Namespace = mintpy.cli.unwrap_error_bridging.cmd_line_parse([NETWORK_STACK, "--template", TEMPLATE])
+    return options
 
 
 def _require_components(job: Job) -> None:
-    with h5py.File(job.folder / STACK, "r") as h5:
+    with h5py.File(job.workspace.root / NETWORK_STACK, "r") as h5:
         if "connectComponent" in h5:
             return
     raise InputError(
@@ -64,39 +73,110 @@ def _require_components(job: Job) -> None:
     )
 
 
-def _made(job: Job) -> Made:
-    name = DATASET[job.template.raw["mintpy.unwrapError.method"]]
-    with h5py.File(job.folder / STACK, "r") as h5:
-        if name not in h5:
-            raise InputError(
-                "conncomp-too-small",
-                "no connected component common to all interferograms is large enough for phase closure",
-                mend="lower mintpy.unwrapError.connCompMinArea",
-                frame=job.frame.key,
-            )
-        moved = sum((_moved(h5["unwrapPhase"][i], phase, h5.attrs) for i, phase in enumerate(h5[name])), start=0)
+def _lay_out(job: Job, options: Namespace, names: Sequence[str]) -> None:
+    """Write the view in its final form, with the corrected phases still to be filled in."""
+    target = job.folder / CORRECTED_STACK
+    target.parent.mkdir(parents=True, exist_ok=True)
+    recorded = {} if _BRIDGED not in names else {f"{_OPTION}{key}": vars(options)[key] for key in _RECORDED}
+    with h5py.File(job.folder / NETWORK_STACK, "r") as source, h5py.File(target, "w") as view:
+        for name in sorted({*source, *names}):
+            if name in names:
+                view.create_dataset(name, source["unwrapPhase"].shape, np.float32)
+            elif source[name].is_virtual:
+                copy_virtual(source[name], view, name)
+            else:
+                source.copy(source[name], view, name=name)
+        attributes = dict(source.attrs) | {key: str(value) for key, value in recorded.items() if value is not None}
+        for key, value in sorted((attributes | {PROVENANCE_ATTRIBUTE: target.name}).items()):
+            if key not in CLOCK_OR_PATH:
+                view.attrs[key] = value
+
+
+def _bridge(job: Job, options: Namespace) -> NDArray[np.int32]:
+    with _opened(job, options, "unwrapPhase") as (source, corrected):
+        return bridge_stack(source, corrected[_BRIDGED], options.bridgePtsRadius, options.ramp, _memory(job))
+
+
+def _close(job: Job, options: Namespace, before: str, name: str) -> NDArray[np.int32]:
+    common = workfolder.run(job, lambda: _solve_closures(before))
+    if not common:
+        raise InputError(
+            "conncomp-too-small",
+            "no connected component common to all interferograms is large enough for phase closure",
+            mend="lower mintpy.unwrapError.connCompMinArea",
+            frame=job.frame.key,
+        )
+    with _opened(job, options, before) as (source, corrected):
+        return close_stack(source, corrected[name], common, _memory(job))
+
+
+def _solve_closures(before: str) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Sampled pixels and cycles of each region common to all interferograms, the largest first."""
+    from mintpy.cli.unwrap_error_phase_closure import cmd_line_parse
+    from mintpy.unwrap_error_phase_closure import get_common_region_int_ambiguity
+
+    options = cmd_line_parse([CORRECTED_STACK, "--template", TEMPLATE, "--cc-mask", "maskConnComp.h5", "-i", before])
+    regions = get_common_region_int_ambiguity(
+        options.ifgram_file,
+        options.cc_mask_file,
+        options.waterMaskFile,
+        num_sample=options.numSample,
+        dsNameIn=options.datasetNameIn,
+        cc_min_area=options.connCompMinArea,
+    )
+    return [(region.sample_coords, region.int_ambiguity) for region in regions]
+
+
+@contextmanager
+def _opened(job: Job, options: Namespace, name: str) -> Iterator[tuple[Source, h5py.File]]:
+    """The images and the file to fill.
+
+    The stack is read through the view of the network, which is open read only: through one that is open for writing
+    HDF5 would open the stack for writing, too, and change its time.
+    """
+    water = job.folder / options.waterMaskFile if options.waterMaskFile else None
+    with h5py.File(job.folder / NETWORK_STACK, "r") as view, h5py.File(job.folder / CORRECTED_STACK, "r+") as corrected:
+        source = Source(
+            phase=view[name] if name in view else corrected[name],
+            original=view["unwrapPhase"],
+            components=view["connectComponent"],
+            pairs=["_".join(date.decode() for date in row) for row in view["date"][:]],
+            kept=view["dropIfgram"][:],
+            point=(int(view.attrs["REF_Y"]), int(view.attrs["REF_X"])),
+            least=options.connCompMinArea,
+            water=_image(water) if water else None,
+        )
+        try:
+            yield source, corrected
+        except InputError as error:
+            error.frame = job.frame.key
+            raise
+
+
+def _image(path: Path) -> NDArray[Any]:
+    from mintpy.utils import readfile
+
+    return np.asarray(readfile.read(str(path))[0])
+
+
+def _memory(job: Job) -> float:
+    return float(job.template.raw["mintpy.compute.maxMemory"])
+
+
+def _made(job: Job, name: str, moved: NDArray[np.int32]) -> Made:
+    with h5py.File(job.folder / NETWORK_STACK, "r") as h5:
         seen = np.count_nonzero(h5["unwrapPhase"][0])
-        count = h5[name].shape[0]
+        count = h5["unwrapPhase"].shape[0]
     return Made(
-        outputs={CORRECTED_STACK: job.folder / STACK},
+        outputs={CORRECTED_STACK: job.folder / CORRECTED_STACK},
         metrics={
             "dataset": name,
             "pixels_changed_per_interferogram_percent": round(100 * float(np.sum(moved)) / (count * max(seen, 1)), 3),
             "interferograms_changed_per_pixel_max": int(np.max(moved)),
         },
         facts={"unwrapping_error_correction": name},
-        picture=map_picture(
-            np.asarray(moved), title="Corrected unwrapping errors", label="interferograms", cmap="magma"
-        ),
+        picture=map_picture(moved, title="Corrected unwrapping errors", label="interferograms", cmap="magma"),
     )
-
-
-def _moved(before: np.ndarray, after: np.ndarray, attributes: h5py.AttributeManager) -> np.ndarray:
-    """Where the phase moved by at least half a cycle relative to the reference point."""
-    row, column = int(attributes["REF_Y"]), int(attributes["REF_X"])
-    shift = (after - after[row, column]) - (before - before[row, column])
-    moved: np.ndarray = (before != 0) & (np.abs(shift) > np.pi)
-    return moved.astype(np.int32)
 
 
 def _off(template: Template) -> str | None:
