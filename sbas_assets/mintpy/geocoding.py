@@ -1,13 +1,14 @@
-"""Products in geographic coordinates, one asset each, and what MintPy exports from them.
+"""Products in geographic coordinates, one asset each: MintPy's geocode step.
 
-MintPy's geocode, google_earth and hdfeos5 steps.
+Which radar pixel each geographic pixel shows is found once, with the geometry, so that all products agree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -16,9 +17,12 @@ from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.template import Template
 from sbas_assets.mintpy.workfolder import GEOMETRY, TEMPLATE
 from sbas_assets.pictures.drawings import map_picture, series_maps_picture
+from sbas_assets.sbas.geocoding import box_count, write_radar_pixels
 from sbas_assets.step import Job, Made, Step
 
 GEO_GEOMETRY = "geo/geo_geometryRadar.h5"
+# which radar pixel a pixel of the grid shows; geo_geometryRadar makes it, the others read it
+PIXELS = "geo/geo_radarPixel.h5"
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,43 @@ def geo_name(source: str) -> str:
 
 def geocode(job: Job, source: str) -> Made:
     """Resample one file of the work folder to the geographic grid."""
-    import mintpy.cli.geocode
-
     workfolder.link_inputs(job)
     workfolder.write_template(job)
-    arguments = [source, "-l", GEOMETRY, "-t", TEMPLATE, "--outdir", "geo"]
-    workfolder.run(job, lambda: mintpy.cli.geocode.main(arguments))
+    reason = workfolder.run(job, lambda: _geocode(job, source))
+    if reason:
+        job.run.tell(f"geocoded by MintPy's own code: {reason}")
     return _made(job, geo_name(source))
+
+
+def _geocode(job: Job, source: str) -> str | None:
+    """Geocode a file; return why MintPy had to do it, or None."""
+    from mintpy.cli.geocode import cmd_line_parse
+    from mintpy.geocode import run_geocode
+
+    from sbas_assets.sbas.geo_files import geocode_file
+
+    inps = cmd_line_parse([source, "-l", GEOMETRY, "-t", TEMPLATE, "--outdir", "geo"])
+    if not inps.interpMethod.startswith("near"):
+        run_geocode(inps)
+        return f"mintpy.geocode.interpMethod = {inps.interpMethod}"
+    pixels, lookup = job.folder / PIXELS, job.folder / GEOMETRY
+    pixels.parent.mkdir(exist_ok=True)
+    if source == GEOMETRY:
+        write_radar_pixels(lookup, pixels, boxes=_boxes(job), bounds=inps.SNWE, steps=inps.laloStep)
+    target = job.folder / geo_name(source)
+    geocode_file(job.folder / source, target, pixels, lookup=lookup, fill=inps.fillValue, memory=inps.maxMemory)
+    return None
+
+
+def _boxes(job: Job) -> int:
+    """Boxes that MintPy would search in: it geocodes all files in one call, and takes the number for the series.
+
+    The dates are those of the stack. The geometry does not wait for the network, which may leave some of them out.
+    """
+    with h5py.File(job.workspace.root / GEOMETRY, "r") as h5:
+        shape = int(h5.attrs["LENGTH"]), int(h5.attrs["WIDTH"])
+    memory = float(job.template.raw["mintpy.compute.maxMemory"])
+    return box_count(len(job.inputs["topsStack"].facts["dates_loaded"]), shape, memory)
 
 
 def make_geo_mask(job: Job) -> Made:
@@ -99,7 +133,9 @@ def _made(job: Job, name: str) -> Made:
         "posting_degrees": abs(float(grid["Y_STEP"])),
         "size_MB": round((job.folder / name).stat().st_size / 1e6, 3),
     }
-    return Made(outputs={name: job.folder / name}, metrics=metrics, picture=picture)
+    # a link where an upstream asset made it
+    own = [made for made in (name, PIXELS) if (job.folder / made).is_file() and not (job.folder / made).is_symlink()]
+    return Made(outputs={made: job.folder / made for made in own}, metrics=metrics, picture=picture)
 
 
 def _drawn(h5: h5py.File, dataset: h5py.Dataset, look: Look) -> bytes:
@@ -118,7 +154,7 @@ def _no_geocoding(template: Template) -> str | None:
     return None if template.yes("mintpy.geocode") else "mintpy.geocode = no"
 
 
-def _geo_step(name: str, source: str | Callable[[Job], str], *upstream: str) -> Step:
+def _geo_step(name: str, source: str | Callable[[Job], str], *upstream: str, **more: Any) -> Step:
     def make(job: Job) -> Made:
         return geocode(job, source if isinstance(source, str) else source(job))
 
@@ -126,9 +162,16 @@ def _geo_step(name: str, source: str | Callable[[Job], str], *upstream: str) -> 
         name=name,
         upstream=("geometryRadar", *upstream),
         options=("mintpy.geocode", "mintpy.geocode."),
+        code_version="2",
         make=make,
         off=_no_geocoding,
+        **more,
     )
+
+
+def _boxes_state(job: Job) -> Mapping[str, str]:
+    """So that a date more makes the geometry anew only where it changes what MintPy would find."""
+    return {"boxes": str(_boxes(job))}
 
 
 def _series(job: Job) -> str:
@@ -148,10 +191,17 @@ GEO_MASK = Step(
 )
 
 GEO_STEPS = (
-    _geo_step("geo_geometryRadar", GEOMETRY),
-    _geo_step("geo_temporalCoherence", "temporalCoherence.h5", "timeseries"),
-    _geo_step("geo_avgSpatialCoh", "avgSpatialCoh.h5", "network"),
-    _geo_step("geo_timeseries_demErr", _series, "timeseries", "timeseries_corrected", "timeseries_demErr"),
-    _geo_step("geo_velocity", "velocity.h5", "velocity"),
+    _geo_step("geo_geometryRadar", GEOMETRY, "topsStack", parts={"topsStack": "geometry"}, state=_boxes_state),
+    _geo_step("geo_temporalCoherence", "temporalCoherence.h5", "geo_geometryRadar", "timeseries"),
+    _geo_step("geo_avgSpatialCoh", "avgSpatialCoh.h5", "geo_geometryRadar", "network"),
+    _geo_step(
+        "geo_timeseries_demErr",
+        _series,
+        "geo_geometryRadar",
+        "timeseries",
+        "timeseries_corrected",
+        "timeseries_demErr",
+    ),
+    _geo_step("geo_velocity", "velocity.h5", "geo_geometryRadar", "velocity"),
     GEO_MASK,
 )

@@ -20,21 +20,36 @@ def make_velocity(job: Job) -> Made:
     workfolder.link_user_files(job)
     workfolder.write_template(job)
     series = job.facts()["series"]
-    workfolder.run(job, lambda: _fit(job.folder, series))
+    for remark in workfolder.run(job, lambda: _fit_both(job.folder, series)):
+        job.run.tell(remark)
     return _made(job)
 
 
-def _fit(folder: Path, series: str) -> None:
-    """Source: `mintpy.smallbaselineApp.TimeSeriesAnalysis.run_timeseries2velocity`."""
-    import mintpy.cli.timeseries2velocity
-    from mintpy.utils import readfile
-
-    mintpy.cli.timeseries2velocity.main([series, "-t", TEMPLATE, "-o", "velocity.h5"])
+def _fit_both(folder: Path, series: str) -> list[str]:
+    """Source: `mintpy.smallbaselineApp.TimeSeriesAnalysis.run_timeseries2velocity`; returns remarks."""
+    remarks = _fit([series, "-t", TEMPLATE, "-o", "velocity.h5"])
     delay = DELAY_FILE["pyaps"]
     if (folder / delay).is_file():
-        fitted = readfile.read_attribute("velocity.h5")
-        same_reference = ["--ref-date", fitted["REF_DATE"], "--ref-yx", fitted["REF_Y"], fitted["REF_X"]]
-        mintpy.cli.timeseries2velocity.main([delay, "-t", TEMPLATE, "-o", "velocityERA5.h5", *same_reference])
+        with h5py.File(folder / "velocity.h5", "r") as h5:
+            date, row, column = (str(h5.attrs[key]) for key in ("REF_DATE", "REF_Y", "REF_X"))
+        same_reference = ["--ref-date", date, "--ref-yx", row, column]
+        remarks += _fit([delay, "-t", TEMPLATE, "-o", "velocityERA5.h5", *same_reference])
+    return remarks
+
+
+def _fit(arguments: list[str]) -> list[str]:
+    from mintpy.cli.timeseries2velocity import cmd_line_parse
+    from mintpy.timeseries2velocity import run_timeseries2time_func
+
+    from sbas_assets.sbas.series_velocity import fit_series, not_covered
+
+    inps = cmd_line_parse(arguments)
+    reason = not_covered(inps)
+    if reason:
+        run_timeseries2time_func(inps)
+        return [f"{inps.outfile} by MintPy's own code: {reason}"]
+    incomplete = fit_series(inps)
+    return [f"{inps.outfile}: {incomplete} pixels without a value at some date are NaN"] if incomplete else []
 
 
 def _made(job: Job) -> Made:
@@ -76,6 +91,7 @@ VELOCITY = Step(
     name="velocity",
     upstream=("timeseries", "troposphere", "timeseries_corrected", "timeseries_demErr"),
     options=("mintpy.timeFunc.",),
+    code_version="2",
     make=make_velocity,
     state=workfolder.user_file_digests,
 )
