@@ -1,28 +1,26 @@
 """From the files of a topsStack folder to MintPy's `inputs/*.h5`.
 
-MintPy's load_data runs on a mirror of the stack made of links, with the metadata that prep_isce would have taken
-from ISCE2 already in it; so nothing is written into the stack, and files of earlier runs in it are not seen.
+MintPy says on a mirror of the stack what the files are to hold, and this package writes them; MintPy's load_data makes
+what is not covered, on the mirror too. How pixels are read and written is in load_images.py.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import h5py
 
-from sbas_assets.errors import InputError
+from sbas_assets.errors import InputError, OutsideError
 from sbas_assets.mintpy import workfolder
+from sbas_assets.mintpy.load_images import write_geometry, write_stack
+from sbas_assets.mintpy.load_plan import Wanted, ask_mintpy, geometry_images, stack_images
+from sbas_assets.mintpy.mirror import BASELINES, mirror
 from sbas_assets.mintpy.workfolder import GEOMETRY, ION_STACK, STACK, TEMPLATE
 from sbas_assets.pictures.drawings import map_picture, network_picture
 from sbas_assets.step import Frame, Job, Made, Step
-from sbas_assets.topsstack.metadata import isce_metadata, write_rsc
-from sbas_assets.topsstack.tree import TEMPLATE_KEYS, Pair, StackLayout, StackTree, scan
-
-_HEADERS = (".xml", ".vrt", ".full.xml", ".full.vrt")
-_GEOMETRY = "stack/merged/geom_reference"
-_LOAD_OPTION = {field: f"mintpy.load.{key}" for key, field in TEMPLATE_KEYS.items()}
+from sbas_assets.topsstack.baselines import baseline_timeseries
+from sbas_assets.topsstack.tree import Pair, StackLayout, StackTree, scan
 
 
 def stack_layout(frame: Frame) -> StackLayout:
@@ -50,7 +48,7 @@ def require_ion_pairs(job: Job) -> None:
 def make_stack(job: Job) -> Made:
     """Load all pairs that passed the preflight, and the ionospheric ones if the stack has them."""
     require_ion_pairs(job)
-    _load(job, pairs=None)
+    by_mintpy = _load(job, pairs=None)
     with h5py.File(job.folder / STACK, "r") as h5:
         shape = h5["unwrapPhase"].shape
         pairs = [(first.decode(), second.decode()) for first, second in h5["date"][:]]
@@ -66,6 +64,7 @@ def make_stack(job: Job) -> Made:
             "rows": shape[1],
             "columns": shape[2],
             "size_MB": round(sum(path.stat().st_size for path in outputs.values()) / 1e6, 3),
+            **({"loaded_by": "MintPy"} if by_mintpy else {}),
         },
         picture=network_picture(pairs, baselines),
     )
@@ -74,97 +73,108 @@ def make_stack(job: Job) -> Made:
 def make_geometry(job: Job) -> Made:
     """Load height, latitude, longitude, angles and masks."""
     first = job.facts()["pairs_loaded"][0]
-    _load(job, pairs=(first,))
+    by_mintpy = _load(job, pairs=(first,))
     with h5py.File(job.folder / GEOMETRY, "r") as h5:
         height, datasets = h5["height"][:], sorted(h5)
     return Made(
         outputs={GEOMETRY: job.folder / GEOMETRY},
-        metrics={"datasets": ", ".join(datasets), "rows": height.shape[0], "columns": height.shape[1]},
+        metrics={
+            "datasets": ", ".join(datasets),
+            "rows": height.shape[0],
+            "columns": height.shape[1],
+            **({"loaded_by": "MintPy"} if by_mintpy else {}),
+        },
         facts={"isce_version": job.facts()["isce_version"]},
         picture=map_picture(height, title="Height", label="m", cmap="terrain"),
     )
 
 
-def _load(job: Job, pairs: Sequence[str] | None) -> None:
-    """Run MintPy's load_data; with `pairs` given, for the geometry alone."""
-    import mintpy.cli.load_data
-
-    facts = job.facts()
-    wanted = (facts["pairs_loaded"], facts["ion_pairs_loaded"]) if pairs is None else (pairs, ())
-    options = mirror(scan(stack_layout(job.frame)), job.folder, *wanted)
-    workfolder.write_template(job, options)
-    arguments = ["--template", TEMPLATE, *(["--geom"] if pairs is not None else [])]
-    workfolder.run(job, lambda: mintpy.cli.load_data.main(arguments))
-
-
-def mirror(tree: StackTree, folder: Path, pairs: Sequence[str], ion_pairs: Sequence[str]) -> dict[str, str]:
-    """Link a stack's files into `folder/stack` and write its metadata beside them.
-
-    Parameters
-    ----------
-    tree : StackTree
-        The stack.
-    folder : Path
-        MintPy's work folder.
-    pairs, ion_pairs : sequence of str
-        Names of the pairs to show.
+def _load(job: Job, pairs: Sequence[str] | None) -> str:
+    """Make the files that MintPy's load_data would make; with `pairs` given, the geometry alone.
 
     Returns
     -------
-    dict
-        `mintpy.load.*` options that find the mirror's files from `folder`.
+    str
+        Why MintPy had to do it, empty if it had not.
     """
-    options = {_LOAD_OPTION[name]: "auto" for name in _LOAD_OPTION.keys() - {"meta", "baselines"}}
-    options |= {"mintpy.load.processor": "isce", "mintpy.load.autoPath": "no", "mintpy.load.updateMode": "no"}
-    images = _mirror_pairs(tree.pairs, pairs, folder, "stack/merged/interferograms")
-    ion = _mirror_pairs(tree.ion_pairs, ion_pairs, folder, "stack/ion")
-    images |= {f"ion_{dataset}": pattern for dataset, pattern in ion.items()}
-    options |= {_LOAD_OPTION[dataset]: pattern for dataset, pattern in images.items()}
-    for name, image in tree.geometry.items():
-        _link_image(image, folder / _GEOMETRY / image.name)
-        options[_LOAD_OPTION[name]] = f"./{_GEOMETRY}/{image.name}"
-    for file in tree.baselines:
-        _link(file, folder / "stack/baselines" / file.stem / file.name)
-    for file in tree.references:
-        _link(file, folder / "stack/reference" / file.name)
-    _write_metadata(folder, tree.references[0].name)
-    options[_LOAD_OPTION["meta"]] = "./stack/reference/IW*.xml"
-    options[_LOAD_OPTION["baselines"]] = "./stack/baselines"
-    return options
+    facts = job.facts()
+    geometry_only = pairs is not None
+    loaded, ion = (facts["pairs_loaded"], facts["ion_pairs_loaded"]) if pairs is None else (pairs, ())
+    tree = scan(stack_layout(job.frame))
+    # one pair shows MintPy all that it needs to know but the pixels
+    workfolder.write_template(job, mirror(tree, job.folder, loaded[:1], ion[:1]))
+    wanted = workfolder.run(job, lambda: ask_mintpy(geometry_only=geometry_only))
+    if geometry_only:
+        found = _write_geometry(job, tree, wanted)
+    else:
+        found = _write_stacks(job, _shown(tree.pairs, loaded), _shown(tree.ion_pairs, ion), wanted)
+    if found:
+        job.run.tell(f"loaded by MintPy's own code: {found}")
+        mirror(tree, job.folder, loaded, ion)
+        arguments = ["--template", TEMPLATE, *(["--geom"] if geometry_only else [])]
+        workfolder.run(job, lambda: _load_data(arguments))
+    return found
 
 
-def _write_metadata(folder: Path, swath: str) -> None:
-    """Write the data.rsc that keeps prep_isce from importing ISCE2; it must not be older than the swath's file."""
-    product = folder / "stack/reference" / swath
-    rsc = product.with_name("data.rsc")
-    write_rsc(isce_metadata(product, folder / _GEOMETRY), rsc)
-    newest = max(rsc.stat().st_mtime, product.stat().st_mtime + 1)
-    os.utime(rsc, (newest, newest))
+def _load_data(arguments: list[str]) -> None:
+    import mintpy.cli.load_data
+
+    mintpy.cli.load_data.main(arguments)
 
 
-def _mirror_pairs(found: Sequence[Pair], wanted: Sequence[str], folder: Path, place: str) -> dict[str, str]:
-    """Link the images of pairs; return what finds them from `folder`, by dataset."""
-    names: dict[str, str] = {}
-    for pair in (pair for pair in found if pair.name in wanted):
-        for dataset, image in pair.files.items():
-            # one name for all pairs, whatever the user's pattern matched
-            name = names.setdefault(dataset, image.name)
-            _link_image(image, folder / place / pair.name / name)
-    return {dataset: f"./{place}/*/{name}" for dataset, name in names.items()}
+def _shown(pairs: Sequence[Pair], names: Sequence[str]) -> list[Pair]:
+    """Return the named pairs in order of name, as MintPy stores them."""
+    found = {pair.name: pair for pair in pairs}
+    gone = sorted(set(names) - found.keys())
+    if gone:
+        mend = "wait until whatever changes the stack has finished, then run again"
+        raise OutsideError("file-changing", f"pair {gone[0]} has gone since the stack was checked", mend=mend)
+    return [found[name] for name in sorted(names)]
 
 
-def _link_image(image: Path, place: Path) -> None:
-    _link(image, place)
-    for suffix in _HEADERS:
-        header = image.with_name(image.name + suffix)
-        if header.is_file():
-            _link(header, place.with_name(place.name + suffix))
+def _write_stacks(job: Job, pairs: list[Pair], ion_pairs: list[Pair], wanted: Wanted) -> str:
+    """Write ifgramStack.h5, and ionStack.h5 if the stack has one; return why not, if not."""
+    series = baseline_timeseries(job.folder / BASELINES)
+    todo = []
+    for name, product, shown in ((STACK, wanted.stack, pairs), (ION_STACK, wanted.ion_stack, ion_pairs)):
+        if not shown:
+            continue
+        if product is None:
+            return "MintPy finds no interferograms"
+        if not {date for pair in shown for date in pair.dates} <= series.keys():
+            return "there are dates without a baseline"
+        images = stack_images(wanted, product, shown)
+        if isinstance(images, str):
+            return images
+        todo.append((name, product, images, {pair.dates: _baseline(series, pair) for pair in shown}))
+    if len({images.full_shape for _, _, images, _ in todo}) != 1:
+        return "the ionosphere has another resolution"
+    for name, product, images, baselines in todo:
+        write_stack(_place(job, name), product, images, baselines, wanted.compression)
+    return ""
 
 
-def _link(file: Path, place: Path) -> None:
+def _baseline(series: Mapping[str, tuple[float, float]], pair: Pair) -> float:
+    """Perpendicular baseline of a pair in m (`prep_isce.add_ifgram_metadata`, `ifgramDict.get_perp_baseline`)."""
+    top, bottom = (series[pair.date2][end] - series[pair.date1][end] for end in (0, 1))
+    return float(top + bottom) / 2.0
+
+
+def _write_geometry(job: Job, tree: StackTree, wanted: Wanted) -> str:
+    """Write geometryRadar.h5; return why not, if not."""
+    if wanted.geometry is None:
+        return "the geometry is not in radar coordinates"
+    images = geometry_images(wanted, wanted.geometry, tree.geometry)
+    if isinstance(images, str):
+        return images
+    write_geometry(_place(job, GEOMETRY), wanted.geometry, images, wanted.compression)
+    return ""
+
+
+def _place(job: Job, name: str) -> Path:
+    place = job.folder / name
     place.parent.mkdir(parents=True, exist_ok=True)
-    if not place.is_symlink():
-        place.symlink_to(file)
+    return place
 
 
 def date_baselines(stack: Path) -> Mapping[str, float]:
@@ -186,6 +196,7 @@ IFGRAM_STACK = Step(
     name="ifgramStack",
     upstream=("topsStack",),
     options=("mintpy.subset.", "mintpy.multilook.", "mintpy.load.compression"),
+    code_version="2",
     make=make_stack,
     state=_attributes,
 )
@@ -195,6 +206,7 @@ GEOMETRY_RADAR = Step(
     upstream=("topsStack",),
     parts={"topsStack": "geometry"},
     options=("mintpy.subset.", "mintpy.multilook.", "mintpy.load.compression"),
+    code_version="2",
     make=make_geometry,
     state=_attributes,
 )
