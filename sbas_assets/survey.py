@@ -1,12 +1,15 @@
 """Looking at a frame's stack before anything is computed from it: preflight, fingerprint, and the record of both.
 
-The checks themselves are topsstack's; here their result becomes the record of the external asset `topsStack`.
+The checks themselves are topsstack's; here their result becomes the record of the external asset `topsStack`. A run
+asks several times; it is answered from the first time for as long as no file of the stack has changed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sbas_assets.mintpy.loading import stack_layout
@@ -16,15 +19,32 @@ from sbas_assets.topsstack.fingerprint import Fingerprint, fingerprint
 from sbas_assets.topsstack.origin import orbits
 from sbas_assets.topsstack.preflight import preflight
 from sbas_assets.topsstack.problems import StackReport
+from sbas_assets.topsstack.snapshot import Snapshot, take_snapshot
+from sbas_assets.topsstack.tree import scan
 
 STACK_ASSET = "topsStack"
 CODE_VERSION = "1"
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """What the last survey of this process found, and for what it holds."""
+
+    run: str
+    folder: Path
+    snapshot: Snapshot
+    report: StackReport
+    record: Record
+
+
+_last: list[_Answer] = []
+
+
 def survey(frame: Frame, run: Run) -> tuple[StackReport, Record | None]:
     """Check the frame's stack and record its version.
 
-    Pixels are read again only when some file has changed since the last survey.
+    Nothing is read again in the same run unless a file of the stack has changed, come or gone since; in a later run all
+    is checked again, but pixels are read only where a file has changed.
 
     Returns
     -------
@@ -33,10 +53,24 @@ def survey(frame: Frame, run: Run) -> tuple[StackReport, Record | None]:
     record : Record or None
         None when the stack cannot be processed.
     """
-    report = preflight(stack_layout(frame))
+    snapshot = take_snapshot(scan(stack_layout(frame)))
+    known = _remembered(frame, run, snapshot)
+    if known is not None:
+        return known.report, known.record
+    report = preflight(snapshot.tree.layout)
     if not report.ok:
         return report, None
-    return report, _recorded(frame, run, report)
+    record = _recorded(frame, run, report)
+    _last[:] = [_Answer(run.run_id, frame.workspace.root, snapshot, report, record)] if snapshot.settled else []
+    return report, record
+
+
+def _remembered(frame: Frame, run: Run, snapshot: Snapshot) -> _Answer | None:
+    for known in _last:
+        same = (known.run, known.folder) == (run.run_id, frame.workspace.root) and known.snapshot.same(snapshot)
+        if same and read_record(frame.workspace, STACK_ASSET) == known.record:
+            return known
+    return None
 
 
 def require_stack(frame: Frame, run: Run) -> Record:
@@ -82,7 +116,8 @@ def _geometry_version(print_: Fingerprint) -> str:
 
 
 def _same(old: Record, new: Record) -> bool:
-    return old.model_dump(exclude={"produced"}) == new.model_dump(exclude={"produced"}, mode="json")
+    texts = [record.model_dump(exclude={"produced"}, mode="json") for record in (old, new)]
+    return texts[0] == texts[1]
 
 
 def _metrics(report: StackReport) -> dict[str, Any]:
