@@ -1,11 +1,14 @@
 """The connected components of an interferogram as MintPy cleans them, and the pixels from which bridges start.
 
-One image at a time; what is done with the regions is bridging.py's and closure_shifts.py's.
+One image at a time; by how much a region is then shifted, bridging.py finds.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -53,7 +56,7 @@ def find_regions(components: NDArray[Any], least: float) -> Regions:
     MintPy numbers eroded regions with a byte, too: images with more than 255 regions are given to it.
     """
     labels = np.empty(components.shape, np.uint8)
-    number = kernel.label(components, min(least, _LARGEST_SHARE * components.size), labels)
+    number = kernel.label(components, _fewest_pixels(min(least, _LARGEST_SHARE * components.size)), labels)
     if number > kernel.MOST_REGIONS:
         return _ask_mintpy(components, least)
     eroded = np.empty_like(labels)
@@ -66,6 +69,17 @@ def find_regions(components: NDArray[Any], least: float) -> Regions:
         if left.size < number:
             number = _drop_lost(left, labels)
     return Regions(labels, number, _by_region(edges))
+
+
+def _fewest_pixels(least: float) -> int:
+    """Pixels of the smallest region that is kept."""
+    return math.floor(least) + 1 if least > 0 and _least_is_dropped() else math.ceil(least)
+
+
+@cache
+def _least_is_dropped() -> bool:
+    """Whether a region of exactly the least area goes: scikit-image, which MintPy asks, drops it since 0.26."""
+    return tuple(int(part) for part in version("scikit-image").split(".")[:2]) >= (0, 26)
 
 
 def _erode(labels: NDArray[np.uint8], eroded: NDArray[np.uint8]) -> NDArray[np.int32]:

@@ -35,14 +35,14 @@ class Runs(NamedTuple):
 
 
 @_jit
-def label(image: NDArray[Any], least: float, labels: Labels) -> int:
+def label(image: NDArray[Any], least: int, labels: Labels) -> int:
     """Number the 4-connected regions of equal, non-zero value in the order of their first pixels, row by row.
 
     Parameters
     ----------
     image : ndarray of integer (rows, columns)
         Components; zero belongs to none.
-    least : float
+    least : int
         Regions with fewer pixels are left out, unless there is only one region.
     labels : ndarray of uint8 (rows, columns)
         Filled with 1, 2, ... and zero elsewhere, if there are at most `MOST_REGIONS` regions.
@@ -120,7 +120,7 @@ def _root(region: Places, run: int) -> int:
 
 
 @_jit
-def _number(runs: Runs, least: float) -> tuple[Places, int]:
+def _number(runs: Runs, least: int) -> tuple[Places, int]:
     """Number the regions that are kept, by the number of their first run."""
     size = np.zeros(runs.start.size, np.int64)
     regions = 0

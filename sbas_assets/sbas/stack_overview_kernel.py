@@ -67,8 +67,7 @@ def velocity(phase: Layers, reference: Layers, factor: NDArray[np.float64], star
 
 @_jit
 def _nothing(size: int) -> tuple[Layers, NDArray[np.int32]]:
-    # -0.0 changes nothing that is added to it, not even the sign of a zero
-    return np.full(size, np.float32(-0.0), np.float32), np.zeros(size, np.int32)
+    return np.zeros(size, np.float32), np.zeros(size, np.int32)
 
 
 @_jit
