@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="sbas-assets",
     help="Sentinel-1 SBAS-InSAR frames: from ISCE2 topsStack folders to MintPy time series and Zarr products.",
-    epilog="Settings: SBAS_ROOT (default ./sbas-data), SBAS_STORE, DAGSTER_HOME.",
+    epilog="Settings: SBAS_ROOT (default ./sbas-data), SBAS_STORE, DAGSTER_HOME, SBAS_THREADS.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )

@@ -31,6 +31,7 @@ def doctor(out: Output) -> int:
         examine.dagster_home(settings),
         examine.frames(settings),
         examine.machine(),
+        examine.threads(),
     ]
     works = not any(finding.status == "failure" and finding.name in BASICS for finding in findings)
     if out.json:

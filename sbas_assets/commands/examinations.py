@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from sbas_assets.errors import SbasError
 from sbas_assets.workspace import Settings
 
-BASICS = {"Python", "packages", "MintPy", "SBAS_ROOT", "SBAS_STORE", "DAGSTER_HOME"}
+BASICS = {"Python", "packages", "MintPy", "SBAS_ROOT", "SBAS_STORE", "DAGSTER_HOME", "SBAS_THREADS"}
 PACKAGES = ("dagster", "mintpy", "zarr", "xarray", "h5py", "numpy")
 OLDEST_PYTHON = (3, 12)
 LEAST_FREE_GB = 10
@@ -212,6 +212,16 @@ def machine() -> Finding:
     if memory < LEAST_MEMORY_GB:
         return Finding("machine", "warning", detail, "lower mintpy.compute.maxMemory (GB) of each frame")
     return Finding("machine", "ok", detail)
+
+
+def threads() -> Finding:
+    """How many threads a run computes with."""
+    from sbas_assets.sbas.threads import thread_count
+
+    try:
+        return Finding("SBAS_THREADS", "ok", f"a run computes with {thread_count()} threads")
+    except SbasError as error:
+        return Finding("SBAS_THREADS", "failure", error.message, error.mend)
 
 
 def _existing(folder: Path) -> Path:

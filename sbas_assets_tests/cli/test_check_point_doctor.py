@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from sbas_assets_tests.cli.conftest import Call, Demo, codes, program
+from sbas_assets_tests.cli.conftest import Call, Demo, codes, environment, program
 
 
 def test_check_ends_with_0_for_a_good_stack_and_says_what_it_is(stack: Path, sbas: Call) -> None:
@@ -109,6 +110,7 @@ def test_doctor_of_a_working_installation_counts_frames_and_tries_the_store(demo
         ("SBAS_STORE", "/proc/store"),
         ("DAGSTER_HOME", "/proc/dagster"),
         ("SBAS_ROOT", "/proc/root-of-ours"),
+        ("SBAS_THREADS", "many"),
     ],
 )
 def test_doctor_ends_with_1_when_a_basic_thing_fails_and_says_which(sbas: Call, variable: str, value: str) -> None:
@@ -138,3 +140,13 @@ def test_doctor_does_not_wait_for_a_store_that_does_not_answer(tmp_path: Path) -
     )
     assert done.code == 1
     assert "[store-unreachable]" in done.out
+
+
+@pytest.mark.parametrize(
+    "words", [("frames", "list"), ("check", "nowhere"), ("point", "T071D_test", "36.4", "25.4"), ("doctor",)]
+)
+def test_commands_that_only_look_do_not_wait_for_dagster(tmp_path: Path, words: tuple[str, ...]) -> None:
+    code = f"import sys; from sbas_assets.cli import main; main({words!r}); print('dagster' in sys.modules)"
+    env = environment(tmp_path, SBAS_STORE=str(tmp_path))
+    done = subprocess.run((sys.executable, "-c", code), env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
