@@ -14,9 +14,11 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -27,37 +29,55 @@ NO_DATA = "0.85"
 MAX_ASPECT = 3.0
 # Noise compresses badly: fewer colours first, then fewer pixels.
 _COLORS = (256, 64, 24)
-_SCALES = (1.0, 0.75, 0.5, 0.35)
+_SCALES = (0.75, 0.5, 0.35)
+# what 64 colours leave of the size with 256, about
+_GAIN = 0.5
+# each tick costs as much as a small map
+_TICKS = 4
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return a figure of a size in inches, drawn at 100 dots per inch."""
-    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    """Return a figure of a size in inches, drawn at 100 dots per inch; its axes are placed by hand."""
+    figure = Figure(figsize=(width, height), dpi=100)
     FigureCanvasAgg(figure)
     return figure
 
 
+def color_bar(figure: Figure, shown: ScalarMappable, label: str, place: tuple[float, float, float, float]) -> None:
+    """Draw the colour bar of an image into a part of the figure (left, bottom, width, height)."""
+    bar = figure.colorbar(shown, cax=figure.add_axes(place), label=label, ticks=MaxNLocator(_TICKS))
+    bar.ax.tick_params(labelsize=8)
+
+
 def encode(figure: Figure) -> bytes:
-    """Return a figure as a PNG of at most `MAX_BYTES`, with a palette and without dates or program names."""
+    """Return a figure as a PNG of at most `MAX_BYTES`, with a palette and without dates or program names.
+
+    Colours, then pixels, are as many as the size of the first attempt lets expect to fit.
+    """
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
     pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
     full = Image.fromarray(pixels).convert("RGB")
-    data = b""
+    most, some, few = _COLORS
+    data = _png(full, most)
+    if MAX_BYTES < len(data) <= MAX_BYTES / _GAIN:
+        data = _png(full, some)
+    if len(data) > MAX_BYTES:
+        data = _png(full, few)
+    whole = len(data)
     for scale in _SCALES:
-        size = round(full.width * scale), round(full.height * scale)
-        picture = full if scale == 1 else full.resize(size, Image.Resampling.LANCZOS)
-        for colors in _COLORS:
-            data = _png(picture, colors)
-            if len(data) <= MAX_BYTES:
-                return data
+        if len(data) > MAX_BYTES and (whole * scale**2 <= MAX_BYTES or scale == _SCALES[-1]):
+            size = round(full.width * scale), round(full.height * scale)
+            data = _png(full.resize(size, Image.Resampling.LANCZOS), few)
     return data
 
 
 def _png(picture: Image.Image, colors: int) -> bytes:
-    palette = picture.quantize(colors, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    # colours far apart first: else both ends of a colour map could become one
+    palette = picture.quantize(colors, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     stream = io.BytesIO()
-    palette.save(stream, format="PNG", optimize=True)
+    # higher levels take up to a second for a tenth of the size
+    palette.save(stream, format="PNG", compress_level=4)
     return stream.getvalue()
 
 
@@ -85,7 +105,7 @@ def draw_map(
     *,
     cmap: str,
     limits: tuple[float, float],
-    flips: tuple[bool, bool],
+    corner: tuple[float, float] = (0, 0),
 ) -> AxesImage:
     """Draw a decimated map on axes that count the rows and columns of the full one.
 
@@ -101,32 +121,39 @@ def draw_map(
         A matplotlib colour map; NaN is grey.
     limits : tuple of float
         Lowest and highest value.
-    flips : tuple of bool
-        Up-down, left-right.
+    corner : tuple of float
+        Row and column of its first pixel on these axes.
     """
     length, width = shape
-    stretched = max(length / width, width / length) > MAX_ASPECT
+    top, left = (place - 0.5 for place in corner)
     colors = matplotlib.colormaps[cmap].with_extremes(bad=NO_DATA)
-    image = axes.imshow(
+    return axes.imshow(
         np.ma.masked_invalid(shown),
         cmap=colors,
         vmin=limits[0],
         vmax=limits[1],
-        extent=(-0.5, width - 0.5, length - 0.5, -0.5),
-        aspect="auto" if stretched else "equal",
+        extent=(left, left + width, top + length, top),
+        aspect="auto" if is_stretched(shape) else "equal",
         interpolation="nearest",
     )
+
+
+def is_stretched(shape: tuple[int, ...]) -> bool:
+    """Whether a map is too long to be drawn with square pixels."""
+    length, width = shape
+    return max(length / width, width / length) > MAX_ASPECT
+
+
+def few_ticks(axes: Axes) -> None:
+    """Label rows and columns sparingly."""
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(_TICKS, integer=True))
     axes.tick_params(labelsize=7)
-    if flips[0]:
-        axes.invert_yaxis()
-    if flips[1]:
-        axes.invert_xaxis()
-    return image
 
 
 def date_axis(axes: Axes) -> None:
     """Label the x axis with as few dates as tell the years and months apart."""
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     axes.tick_params(labelsize=8)

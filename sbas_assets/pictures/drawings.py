@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -19,15 +18,19 @@ from numpy.typing import NDArray
 
 from sbas_assets.pictures.canvas import (
     MAX_SIDE,
+    color_bar,
     date_axis,
     decimate,
     draw_map,
     encode,
+    few_ticks,
     new_figure,
     robust_limits,
 )
 
 MAX_MAPS = 9
+# space above and beside the maps of a series, as parts of their height and width
+_TITLE, _GAP = 0.14, 0.04
 
 
 def map_picture(
@@ -66,13 +69,18 @@ def map_picture(
     """
     shown = decimate(np.asarray(array2d))
     figure = new_figure(6.4, 4.8)
-    axes = figure.add_subplot()
+    axes = figure.add_axes((0.08, 0.07, 0.73, 0.86))
     limits = robust_limits([shown], vmin, vmax)
-    image = draw_map(axes, shown, array2d.shape, cmap=cmap, limits=limits, flips=(flip_ud, flip_lr))
+    image = draw_map(axes, shown, array2d.shape, cmap=cmap, limits=limits)
+    few_ticks(axes)
+    if flip_ud:
+        axes.invert_yaxis()
+    if flip_lr:
+        axes.invert_xaxis()
     if mark is not None:
         axes.plot(mark[1], mark[0], "s", color="black", markerfacecolor="white", markersize=5)
     axes.set_title(title, fontsize=10)
-    figure.colorbar(image, ax=axes, label=label, shrink=0.8)
+    color_bar(figure, image, label, (0.84, 0.15, 0.03, 0.7))
     return encode(figure)
 
 
@@ -105,28 +113,31 @@ def series_maps_picture(
         PNG with a palette, at most `canvas.MAX_BYTES`.
     """
     indices = np.unique(np.linspace(0, len(dates) - 1, min(MAX_MAPS, len(dates))).round().astype(int))
-    shapes, maps = [], []
+    shape, maps = (1, 1), []
     for index in indices:
         full = np.asarray(array3d_reader(int(index)))
-        shapes.append(full.shape)
-        maps.append(decimate(full, MAX_SIDE // 3))
+        shape = full.shape
+        maps.append(decimate(full, MAX_SIDE // 3)[:: -1 if flip_ud else 1, :: -1 if flip_lr else 1])
     limits = robust_limits(maps, vmin, vmax)
     columns = max(1, math.ceil(math.sqrt(len(maps))))
     rows = max(1, math.ceil(len(maps) / columns))
-    tallness = min(1.5, max(0.4, shapes[0][0] / shapes[0][1])) if shapes else 1.0
-    figure = new_figure(7.2, 0.6 + rows * (0.25 + 6.0 / columns * tallness))
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat[len(maps) :]:
-        axes.set_axis_off()
+    figure = new_figure(7.2, 0.4 + 6.8 * rows / columns * min(1.5, max(0.4, shape[0] / shape[1])))
+    axes = figure.add_axes((0.01, 0.01, 0.86, 0.99 - 0.25 / figure.get_figheight()))
+    axes.set_axis_off()
     image = None
-    for axes, index, shown, shape in zip(grid.flat, indices, maps, shapes, strict=False):
-        image = draw_map(axes, shown, shape, cmap=cmap, limits=limits, flips=(flip_ud, flip_lr))
-        axes.set_title(dates[index], fontsize=8)
-        axes.set_xticks([])
-        axes.set_yticks([])
+    # one pair of axes for all maps: it takes as long as drawing one of them
+    down, right = (1 + _TITLE) * shape[0], (1 + _GAP) * shape[1]
+    for number, (index, shown) in enumerate(zip(indices, maps, strict=True)):
+        row, column = divmod(number, columns)
+        corner = row * down + _TITLE * shape[0], column * right
+        image = draw_map(axes, shown, shape, cmap=cmap, limits=limits, corner=corner)
+        axes.text(corner[1] + shape[1] / 2, corner[0], dates[index], fontsize=8, ha="center", va="bottom")
+    axes.set_anchor("N")
+    axes.set_xlim(-0.5, columns * right)
+    axes.set_ylim(rows * down, -0.5)
     if image is not None:
-        figure.colorbar(image, ax=grid, label=label, shrink=0.7)
-    figure.suptitle(title, fontsize=10)
+        color_bar(figure, image, label, (0.9, 0.15, 0.02, 0.7))
+    figure.suptitle(title, fontsize=10, y=0.985)
     return encode(figure)
 
 
@@ -155,12 +166,12 @@ def network_picture(
         PNG with a palette, at most `canvas.MAX_BYTES`.
     """
     figure = new_figure(7.2, 4)
-    axes = figure.add_subplot()
+    axes = figure.add_axes((0.1, 0.12, 0.88 if coherence_by_pair is None else 0.75, 0.8))
     days = {day: np.datetime64(f"{day[:4]}-{day[4:6]}-{day[6:8]}") for day in sorted(bperp_by_date)}
     for first, second in dropped:
         ends = [bperp_by_date[first], bperp_by_date[second]]
         axes.plot(np.array([days[first], days[second]]), ends, "--", color="0.7", linewidth=0.6, zorder=1)
-    colors = _pair_colors(figure, axes, pairs, coherence_by_pair)
+    colors = _pair_colors(figure, pairs, coherence_by_pair)
     for (first, second), color in zip(pairs, colors, strict=True):
         ends = [bperp_by_date[first], bperp_by_date[second]]
         axes.plot(np.array([days[first], days[second]]), ends, color=color, linewidth=0.8, zorder=2)
@@ -174,7 +185,6 @@ def network_picture(
 
 def _pair_colors(
     figure: Figure,
-    axes: Axes,
     pairs: Sequence[tuple[str, str]],
     coherence_by_pair: Mapping[tuple[str, str], float] | None,
 ) -> list[Any]:
@@ -182,7 +192,7 @@ def _pair_colors(
     if coherence_by_pair is None:
         return ["tab:blue"] * len(pairs)
     scale = ScalarMappable(Normalize(0, 1), "viridis")
-    figure.colorbar(scale, ax=axes, label="mean spatial coherence")
+    color_bar(figure, scale, "mean spatial coherence", (0.87, 0.15, 0.025, 0.7))
     # A pair whose coherence is not known is drawn as having none.
     return list(scale.to_rgba(np.array([coherence_by_pair.get(pair, 0.0) for pair in pairs])))
 
@@ -214,7 +224,7 @@ def series_picture(
         PNG with a palette, at most `canvas.MAX_BYTES`.
     """
     figure = new_figure(7.2, 3.2)
-    axes = figure.add_subplot()
+    axes = figure.add_axes((0.1, 0.13, 0.88, 0.77))
     days = np.array([f"{day[:4]}-{day[4:6]}-{day[6:8]}" for day in dates], dtype="datetime64[D]")
     gaps = np.diff(days).astype(int)
     width = 0.8 * float(gaps.min()) if gaps.size else 1.0

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from itertools import pairwise
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
@@ -94,3 +95,30 @@ def test_drawing_never_imports_pyplot():
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("cmap", ["RdBu", "jet"])
+def test_the_ends_of_a_colour_map_stay_apart_in_a_noisy_picture(cmap):
+    data = drawings.map_picture(NOISE, title="v", label="m", cmap=cmap)
+    with Image.open(io.BytesIO(data)) as picture:
+        shown = {color for _, color in picture.convert("RGB").getcolors()}
+    for end in (0.0, 1.0):
+        wanted = 255 * np.array(matplotlib.colormaps[cmap](end)[:3])
+        assert min(np.abs(wanted - color).max() for color in shown) < 60
+
+
+@pytest.mark.parametrize(("share", "height"), [(0.0, 480), (0.5, 480), (1.0, 360)])
+def test_noise_costs_colours_first_and_then_pixels(share, height):
+    array = np.where(np.arange(1100) < share * 1100, NOISE, 0)
+    with Image.open(io.BytesIO(drawings.map_picture(array, title="v", label="m"))) as picture:
+        assert picture.height == height
+
+
+def test_maps_of_a_series_are_flipped_as_the_single_map_is():
+    half = np.zeros((40, 60), np.float32)
+    half[:20] = 1
+    plain = drawings.series_maps_picture(lambda _: half, DATES[:4], title="", label="")
+    up = drawings.series_maps_picture(lambda _: half[::-1], DATES[:4], title="", label="", flip_ud=True)
+    left = drawings.series_maps_picture(lambda _: half.T[:, ::-1], DATES[:4], title="", label="", flip_lr=True)
+    assert up == plain
+    assert left == drawings.series_maps_picture(lambda _: half.T, DATES[:4], title="", label="")
