@@ -156,7 +156,7 @@ class Model:
         """Observations more than there are parameters, the baselines counted as one."""
         return len(self.observations.later) - len(self.fitted.T) - 1
 
-    def with_baselines(self, lever: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    def with_baselines(self, lever: Matrix) -> tuple[Matrix, Matrix, Matrix, Matrix]:
         """Add the baselines as the last parameter.
 
         Parameters
@@ -166,18 +166,22 @@ class Model:
 
         Returns
         -------
-        observe, fitted : ndarray of float64 (dates, coefficients + 1)
-            With the baselines.
+        observe : ndarray of float64 (dates, coefficients + 1)
+            With the baselines; the last coefficient is that of `lever` itself.
+        fitted : ndarray of float64 (dates, coefficients)
+            Of the model alone.
+        shares : ndarray of float64 (coefficients,)
+            Coefficients of the baselines: what those of a series have too much, by baseline.
         lengths : ndarray of float64 (4,)
-            Of the baselines and of the part of them that the model does not reproduce; least and largest singular value
-            of the model.
+            Of the baselines and of the part of them that the model does not reproduce; least and largest singular
+            value of the model.
         """
-        left = lever - self.fitted @ (self.observe.T @ lever)
-        outside = self.observations.seen(left)
+        shares = self.observe.T @ lever
+        outside = self.observations.seen(lever - self.fitted @ shares)
         length, rest = float(np.linalg.norm(self.observations.seen(lever))), float(np.linalg.norm(outside))
         last = self.observations.spread(outside / rest**2 if rest > 0 else outside, len(lever))
         lengths = np.array([length, rest, *self.singular])
-        return np.hstack((self.observe, last)), np.hstack((self.fitted, left)), lengths
+        return np.hstack((self.observe, last)), self.fitted, shares.ravel(), lengths
 
 
 def _orthogonal(seen: Matrix) -> tuple[Matrix, Matrix, Matrix]:

@@ -51,6 +51,7 @@ class Common(NamedTuple):
     lever: Matrix
     observe: Matrix
     fitted: Matrix
+    shares: Matrix
     lengths: Matrix
 
 
@@ -82,30 +83,25 @@ def correct_with_common_baselines(pixels: Pixels, model: Common, start: int, sto
 
     The geometry of a pixel scales the column of the baselines only, which does not change the fit.
     """
-    dates, size = model.observe.shape
-    values, fit, scale = np.zeros(LANES), np.zeros(LANES), np.ones(LANES)
-    keep = np.zeros(LANES, np.int8)
-    coefficients = np.empty((size, LANES))
-    slope = coefficients[size - 1]
+    dates, size = model.fitted.shape
+    values, levers = np.zeros((dates, LANES)), np.empty((dates, LANES))
+    for date in range(dates):
+        levers[date] = model.lever[date]
+    scale, keep = np.ones(LANES), np.zeros(LANES, np.int8)
+    coefficients = np.empty((size + 1, LANES))
+    slope = coefficients[size]
     for group in range(start, stop, LANES):
         lanes = min(LANES, stop - group)
-        _screen(pixels, group, lanes, scale, keep)
-        coefficients[:] = 0
-        for date in range(dates):
-            _load(pixels.series[date], group, lanes, values)
-            _add(model.observe[date], values, coefficients)
+        _load(pixels.series, group, lanes, values)
+        _screen(pixels, values, group, lanes, scale, keep)
+        _combine(model.observe, values, coefficients)
         for lane in range(lanes):
             if keep[lane] == SOLVED and not _clear(model.lengths, 1 / abs(scale[lane])):
                 keep[lane] = BY_MINTPY
-        _store_dem(slope, scale, keep, group, lanes, out)
-        for date in range(dates):
-            _load(pixels.series[date], group, lanes, values)
-            _evaluate(model.fitted[date], coefficients, fit)
-            corrected, residual, lever = out.corrected[date], out.residual[date], model.lever[date]
-            for lane in range(lanes):
-                good = keep[lane] == SOLVED
-                corrected[group + lane] = np.float32(values[lane] - lever * slope[lane]) if good else np.float32(0)
-                residual[group + lane] = np.float32(values[lane] - fit[lane]) if good else np.float32(0)
+        for k in range(size):
+            for lane in range(LANES):
+                coefficients[k, lane] -= model.shares[k] * slope[lane]
+        _store(values, levers, slope, model.fitted, coefficients, scale, keep, group, lanes, out)
 
 
 @_jit
@@ -115,56 +111,45 @@ def correct_with_own_baselines(pixels: Pixels, model: Own, start: int, stop: int
     The deformation model is projected out of series and baselines; then the DEM error is the ratio of two products
     (Frisch and Waugh, 1933).
     """
-    dates, size = model.observe.shape
-    values, levers, fit = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
-    slope, scale = np.zeros(LANES), np.ones(LANES)
-    keep = np.zeros(LANES, np.int8)
+    dates, size = model.fitted.shape
+    values, levers = np.zeros((dates, LANES)), np.zeros((dates, LANES))
+    scale, slope, keep = np.ones(LANES), np.zeros(LANES), np.zeros(LANES, np.int8)
     coefficients, shares = np.empty((size, LANES)), np.empty((size, LANES))
     for group in range(start, stop, LANES):
         lanes = min(LANES, stop - group)
-        _screen(pixels, group, lanes, scale, keep)
-        coefficients[:] = 0
-        shares[:] = 0
-        for date in range(dates):
-            _load(pixels.series[date], group, lanes, values)
-            _load_levers(model, date, group, lanes, levers)
-            for lane in range(lanes):
-                # neither NaN nor infinite
-                if levers[lane] - levers[lane] != 0:
-                    keep[lane] = SKIPPED
-            _add(model.observe[date], values, coefficients)
-            _add(model.observe[date], levers, shares)
-        _project(pixels, model, group, lanes, coefficients, shares, scale, slope, keep)
-        _store_dem(slope, scale, keep, group, lanes, out)
-        for date in range(dates):
-            _load(pixels.series[date], group, lanes, values)
-            _load_levers(model, date, group, lanes, levers)
-            _evaluate(model.fitted[date], coefficients, fit)
-            corrected, residual = out.corrected[date], out.residual[date]
-            for lane in range(lanes):
-                good = keep[lane] == SOLVED
-                value = values[lane] - levers[lane] * slope[lane]
-                corrected[group + lane] = np.float32(value) if good else np.float32(0)
-                residual[group + lane] = np.float32(value - fit[lane]) if good else np.float32(0)
+        _load(pixels.series, group, lanes, values)
+        _load(model.baselines, group, lanes, levers)
+        _screen(pixels, values, group, lanes, scale, keep)
+        _refer(levers, model.reference, keep)
+        _combine(model.observe, values, coefficients)
+        _combine(model.observe, levers, shares)
+        _project(values, levers, model, coefficients, shares, scale, keep, slope)
+        _store(values, levers, slope, model.fitted, coefficients, scale, keep, group, lanes, out)
 
 
 @_jit
-def _screen(pixels: Pixels, group: int, lanes: int, scale: Vector, keep: Vector) -> None:
-    """Which pixels MintPy would estimate (`correct_dem_error_patch`, 1.3), and distance times sine of their angle."""
-    dates = pixels.series.shape[0]
-    total = np.zeros(LANES, np.float32)
-    whole = np.ones(LANES, np.bool_)
-    for date in range(dates):
-        row = pixels.series[date]
+def _load(images: Image, group: int, lanes: int, values: Matrix) -> None:
+    for date in range(images.shape[0]):
+        row, into = images[date], values[date]
         for lane in range(lanes):
-            value = row[group + lane]
+            into[lane] = row[group + lane]
+
+
+@_jit
+def _screen(pixels: Pixels, values: Matrix, group: int, lanes: int, scale: Vector, keep: Vector) -> None:
+    """Which pixels MintPy would estimate (`correct_dem_error_patch`, 1.3), and distance times sine of their angle."""
+    dates = values.shape[0]
+    total, off = np.zeros(LANES, np.float32), np.zeros(LANES)
+    for date in range(dates):
+        row = values[date]
+        for lane in range(LANES):
             # as numpy adds up the rows of an array
-            total[lane] += value
-            # neither NaN nor infinite
-            whole[lane] &= value - value == 0
+            total[lane] += np.float32(row[lane])
+            # zero, but for a NaN and an infinite value
+            off[lane] += row[lane] - row[lane]
     for lane in range(lanes):
         pixel = group + lane
-        good = whole[lane] and np.float32(np.float64(total[lane]) / dates) != 0
+        good = off[lane] == 0 and np.float32(np.float64(total[lane]) / dates) != 0
         if pixels.coherence.size:
             good &= pixels.coherence[pixel] != 0
         scale[lane] = pixels.mean_scale
@@ -178,40 +163,27 @@ def _screen(pixels: Pixels, group: int, lanes: int, scale: Vector, keep: Vector)
 
 
 @_jit
-def _load(row: Image, group: int, lanes: int, values: Vector) -> None:
-    for lane in range(lanes):
-        values[lane] = row[group + lane]
-
-
-@_jit
-def _load_levers(model: Own, date: int, group: int, lanes: int, levers: Vector) -> None:
-    row, zero = model.baselines[date], model.baselines[model.reference]
-    for lane in range(lanes):
-        levers[lane] = row[group + lane] - zero[group + lane]
-
-
-@_jit
-def _add(factors: Matrix, values: Vector, sums: Matrix) -> None:
-    for k in range(factors.size):
-        factor, total = factors[k], sums[k]
+def _refer(levers: Matrix, reference: int, keep: Vector) -> None:
+    """Baselines relative to those of a date, in single precision as MintPy has them; without one a pixel is skipped."""
+    zero, off = levers[reference].copy(), np.zeros(LANES)
+    for date in range(levers.shape[0]):
+        row = levers[date]
         for lane in range(LANES):
-            total[lane] += factor * values[lane]
+            row[lane] = np.float32(row[lane] - zero[lane])
+            off[lane] += row[lane] - row[lane]
+    for lane in range(LANES):
+        keep[lane] = keep[lane] if off[lane] == 0 else SKIPPED
 
 
 @_jit
-def _evaluate(factors: Matrix, coefficients: Matrix, fit: Vector) -> None:
-    fit[:] = 0
-    for k in range(factors.size):
-        factor, coefficient = factors[k], coefficients[k]
-        for lane in range(LANES):
-            fit[lane] += factor * coefficient[lane]
-
-
-@_jit
-def _store_dem(slope: Vector, scale: Vector, keep: Vector, group: int, lanes: int, out: Results) -> None:
-    for lane in range(lanes):
-        out.status[group + lane] = keep[lane]
-        out.dem[group + lane] = np.float32(slope[lane] * scale[lane]) if keep[lane] == SOLVED else np.float32(0)
+def _combine(factors: Matrix, values: Matrix, sums: Matrix) -> None:
+    sums[:] = 0
+    for date in range(values.shape[0]):
+        row = values[date]
+        for k in range(factors.shape[1]):
+            factor, total = factors[date, k], sums[k]
+            for lane in range(LANES):
+                total[lane] += factor * row[lane]
 
 
 @_jit
@@ -230,37 +202,60 @@ def _clear(lengths: Matrix, factor: float) -> bool:
 
 @_jit
 def _project(
-    pixels: Pixels, model: Own, group: int, lanes: int,
-    coefficients: Matrix, shares: Matrix, scale: Vector, slope: Vector, keep: Vector,
+    values: Matrix, levers: Matrix, model: Own, coefficients: Matrix, shares: Matrix,
+    scale: Vector, keep: Vector, slope: Vector,
 ) -> None:  # fmt: skip
     """Metres of displacement by metre of baseline in each pixel; `coefficients` lose what belongs to the baselines."""
-    values, values_before = np.zeros(LANES), np.zeros(LANES)
-    levers, levers_before = np.zeros(LANES), np.zeros(LANES)
-    square, product = np.zeros(LANES), np.zeros(LANES)
-    lengths = np.empty(4)
-    lengths[2:] = model.singular
+    square, product, inside = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
     for number in range(model.later.size):
         late, early, weight = model.later[number], model.earlier[number], model.weight[number]
-        _load(pixels.series[late], group, lanes, values)
-        _load_levers(model, late, group, lanes, levers)
-        if early >= 0:
-            _load(pixels.series[early], group, lanes, values_before)
-            _load_levers(model, early, group, lanes, levers_before)
+        first = np.float64(early >= 0)
+        value, lever = values[late], levers[late]
+        value_before, lever_before = values[max(early, 0)], levers[max(early, 0)]
         for lane in range(LANES):
-            one = (levers[lane] - levers_before[lane]) * weight
+            one = (lever[lane] - first * lever_before[lane]) * weight
             square[lane] += one * one
-            product[lane] += one * (values[lane] - values_before[lane]) * weight
-    for lane in range(lanes):
-        inside = 0.0
-        for k in range(shares.shape[0]):
-            inside += shares[k, lane] * shares[k, lane]
+            product[lane] += one * (value[lane] - first * value_before[lane]) * weight
+    for k in range(shares.shape[0]):
+        for lane in range(LANES):
+            inside[lane] += shares[k, lane] * shares[k, lane]
             product[lane] -= shares[k, lane] * coefficients[k, lane]
-        outside = max(square[lane] - inside, 0.0)
+    lengths = np.empty(4)
+    lengths[2:] = model.singular
+    for lane in range(LANES):
+        outside = max(square[lane] - inside[lane], 0.0)
         lengths[0], lengths[1] = math.sqrt(square[lane]), math.sqrt(outside)
         slope[lane] = 0
         if keep[lane] == SOLVED and not _clear(lengths, 1 / abs(scale[lane])):
             keep[lane] = BY_MINTPY
         elif square[lane] > 0:
             slope[lane] = product[lane] / outside
-        for k in range(shares.shape[0]):
+    for k in range(shares.shape[0]):
+        for lane in range(LANES):
             coefficients[k, lane] -= shares[k, lane] * slope[lane]
+
+
+@_jit
+def _store(
+    values: Matrix, levers: Matrix, slope: Vector, fitted: Matrix, coefficients: Matrix,
+    scale: Vector, keep: Vector, group: int, lanes: int, out: Results,
+) -> None:  # fmt: skip
+    """Series without the DEM error, and without the deformation as well; zero where a pixel is not solved."""
+    for lane in range(lanes):
+        out.status[group + lane] = keep[lane]
+        out.dem[group + lane] = np.float32(slope[lane] * scale[lane]) if keep[lane] == SOLVED else np.float32(0)
+    left = np.empty(LANES)
+    for date in range(values.shape[0]):
+        corrected, residual = values[date], out.residual[date]
+        lever, here = levers[date], out.corrected[date]
+        for lane in range(LANES):
+            value = corrected[lane] - lever[lane] * slope[lane]
+            corrected[lane] = value if keep[lane] == SOLVED else 0.0
+            left[lane] = corrected[lane]
+        for k in range(fitted.shape[1]):
+            factor, coefficient = fitted[date, k], coefficients[k]
+            for lane in range(LANES):
+                left[lane] -= factor * coefficient[lane]
+        for lane in range(lanes):
+            here[group + lane] = np.float32(corrected[lane])
+            residual[group + lane] = np.float32(left[lane]) if keep[lane] == SOLVED else np.float32(0)
