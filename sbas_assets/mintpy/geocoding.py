@@ -58,30 +58,37 @@ def geocode(job: Job, source: str) -> Made:
     """Resample one file of the work folder to the geographic grid."""
     workfolder.link_inputs(job)
     workfolder.write_template(job)
-    reason = workfolder.run(job, lambda: _geocode(job, source))
-    if reason:
-        job.run.tell(f"geocoded by MintPy's own code: {reason}")
+    method = job.template.raw["mintpy.geocode.interpMethod"]
+    if method == "nearest":
+        workfolder.run(job, lambda: _geocode(job, source))
+    else:
+        job.run.tell(f"geocoded by MintPy's own code: mintpy.geocode.interpMethod = {method}")
+        workfolder.run(job, lambda: _geocode_by_mintpy(source))
     return _made(job, geo_name(source))
 
 
-def _geocode(job: Job, source: str) -> str | None:
-    """Geocode a file; return why MintPy had to do it, or None."""
+def _geocode(job: Job, source: str) -> None:
     from mintpy.cli.geocode import cmd_line_parse
-    from mintpy.geocode import run_geocode
 
     from sbas_assets.sbas.geo_files import geocode_file
 
-    inps = cmd_line_parse([source, "-l", GEOMETRY, "-t", TEMPLATE, "--outdir", "geo"])
-    if not inps.interpMethod.startswith("near"):
-        run_geocode(inps)
-        return f"mintpy.geocode.interpMethod = {inps.interpMethod}"
-    pixels, lookup = job.folder / PIXELS, job.folder / GEOMETRY
+    # for what the template says of the grid
+    inps = cmd_line_parse(_arguments(source))
+    pixels, lookup, target = (job.folder / name for name in (PIXELS, GEOMETRY, geo_name(source)))
     pixels.parent.mkdir(exist_ok=True)
     if source == GEOMETRY:
         write_radar_pixels(lookup, pixels, boxes=_boxes(job), bounds=inps.SNWE, steps=inps.laloStep)
-    target = job.folder / geo_name(source)
     geocode_file(job.folder / source, target, pixels, lookup=lookup, fill=inps.fillValue, memory=inps.maxMemory)
-    return None
+
+
+def _geocode_by_mintpy(source: str) -> None:
+    import mintpy.cli.geocode
+
+    mintpy.cli.geocode.main(_arguments(source))
+
+
+def _arguments(source: str) -> list[str]:
+    return [source, "-l", GEOMETRY, "-t", TEMPLATE, "--outdir", "geo"]
 
 
 def _boxes(job: Job) -> int:
