@@ -20,6 +20,8 @@ from sbas_assets.errors import OutsideError
 from sbas_assets.sbas.threads import thread_count
 from sbas_assets.workspace import atomic_write
 
+PIECE = 4 * 2**20
+"""Bytes read at once: each piece waits for the interpreter's lock, some milliseconds while other threads compute."""
 SETTLED_NS = 2_000_000_000
 """A file read sooner after its last change is read again by the next process: a change after the reading could have
 left the same times, because a file system's clock may tick that slowly."""
@@ -154,5 +156,8 @@ def _size(path: Path) -> int:
 
 
 def _read(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(PIECE))
+    with path.open("rb", buffering=0) as file:
+        while length := file.readinto(buffer):
+            digest.update(buffer[:length])
+    return digest.hexdigest()

@@ -35,7 +35,8 @@ class Platform(dg.ConfigurableResource):
     echo: bool = Field(default=True, description="whether what MintPy prints goes to the step's output in the UI too")
 
     _locks: FrameLocks = PrivateAttr(default_factory=FrameLocks)
-    _digests: dict[str, Digests] = PrivateAttr(default_factory=dict)
+    # of the frames that are locked: what the run began with, and the digests of what it has put in place
+    _begun: dict[str, tuple[Frame, Digests]] = PrivateAttr(default_factory=dict)
 
     @property
     def settings(self) -> Settings:
@@ -59,7 +60,7 @@ class Platform(dg.ConfigurableResource):
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         """Let go of the frame at the end of the run, and forget what its files were."""
-        self._digests.clear()
+        self._begun.clear()
         self._locks.release()
 
     def materialize(self, context: dg.AssetExecutionContext, step: Step) -> dg.MaterializeResult[Any]:
@@ -68,10 +69,7 @@ class Platform(dg.ConfigurableResource):
             frame, run = self.begin(context)
             if STACK_ASSET in step.upstream:
                 require_stack(frame, run)
-            if frame.key not in self._digests:
-                # only now that the lock is held: another run may have changed files until then
-                self._digests[frame.key] = Digests(frame.workspace.digests)
-            outcome = execute(step, frame, run, self._digests[frame.key])
+            outcome = execute(step, frame, run, self._begun[frame.key][1])
         context.log.info(f"{step.name} {outcome.how} in {outcome.seconds:.1f} s: {outcome.why}")
         return dg.MaterializeResult(
             metadata=describe(frame, outcome),
@@ -79,14 +77,20 @@ class Platform(dg.ConfigurableResource):
         )
 
     def begin(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> tuple[Frame, Run]:
-        """Take the frame for this run: configuration, lock, tags, and its smallbaselineApp.cfg."""
-        frame = self.frame(context.partition_key)
-        run = Run(run_id=context.run.run_id, tell=context.log.info, echo=self.echo)
-        self._locks.acquire(frame.workspace, run.run_id, context.log.warning)
-        frame.workspace.write_template(frame.template.text)
-        tags = dict(zip(RUN_TAGS, (frame.key, str(frame.config.track)), strict=True))
-        context.instance.add_run_tags(run.run_id, tags)
-        return frame, run
+        """Take the frame for this run: configuration, lock, tags, and its smallbaselineApp.cfg.
+
+        All steps of a run have the configuration that the first one found.
+        """
+        key, run = context.partition_key, Run(run_id=context.run.run_id, tell=context.log.info, echo=self.echo)
+        if key not in self._begun:
+            frame = self.frame(key)
+            self._locks.acquire(frame.workspace, run.run_id, context.log.warning)
+            frame.workspace.write_template(frame.template.text)
+            tags = dict(zip(RUN_TAGS, (frame.key, str(frame.config.track)), strict=True))
+            context.instance.add_run_tags(run.run_id, tags)
+            # only now that the lock is held: another run may have changed files until then
+            self._begun[key] = frame, Digests(frame.workspace.digests)
+        return self._begun[key][0], run
 
 
 @contextmanager
