@@ -173,7 +173,7 @@ def test_a_step_that_changes_a_file_of_its_upstream_is_found(
             h5.attrs["REF_DATE"] = DATES[1]
         return make_velocity(job)
 
-    meddling = dataclasses.replace(VELOCITY, make=meddle, code_version="2")
+    meddling = dataclasses.replace(VELOCITY, make=meddle, code_version="meddling")
     monkeypatch.setattr(velocity_module, "VELOCITY", meddling)
     failure = told(finished, "velocity")
     assert (failure["code"], failure["kind"]) == ("internal", "internal")
