@@ -58,7 +58,7 @@ def singular_value_ratio(
         z = _unknowns(_solve(column, row, factor, pivots, _forces(z, place, years, velocity)), place, years, velocity)
         low = np.sqrt(np.sum(z * z))
         z /= low
-    return np.sqrt(1 / (high * low))
+    return float(np.sqrt(1 / (high * low)))
 
 
 @_jit
