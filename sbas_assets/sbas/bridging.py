@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csgraph
 from scipy.spatial import cKDTree
 
+from sbas_assets.sbas import bridging_kernel as kernel
 from sbas_assets.sbas.components import Regions
 from sbas_assets.sbas.deramp import Fit, sample_step
 
@@ -73,45 +74,40 @@ def find_bridges(regions: Regions, start: int) -> list[Bridge]:
 
     Notes
     -----
-    Source: MintPy `objects.conncomp.connectComponent.find_mst_bridge`, with the same trees of the same pixels, so that
-    of equally short bridges the same is taken.
+    Source: MintPy `objects.conncomp.connectComponent.find_mst_bridge`. Of equally short bridges the same is taken: the
+    matrix of distances is the same, and the end at the region of the lower number is looked up in the same tree.
     """
     if regions.number < 2:
         return []
-    shortest = _shortest_bridges(regions)
-    distances = np.zeros((regions.number, regions.number), np.float32)
-    for (one, two), (distance, _, _) in shortest.items():
-        distances[one, two] = distances[two, one] = distance
+    edges = np.concatenate(regions.edges)
+    first = np.cumsum([0, *map(len, regions.edges)])
+    square, nearest = kernel.shortest(edges, first)
+    distances = np.sqrt(square + square.T).astype(np.float32)
     tree = csgraph.minimum_spanning_tree(distances)
     order, before = csgraph.breadth_first_order(tree, i_start=start - 1, directed=False)
+    opposite = _opposite_ends(regions)
     bridges = []
-    for far in order[1:]:
-        near = before[far]
-        _, low, high = shortest[min(near, far), max(near, far)]
-        near_end, far_end = (low, high) if near < far else (high, low)
-        bridges.append(Bridge(int(near) + 1, int(far) + 1, near_end, far_end))
+    for far in map(int, order[1:]):
+        near = int(before[far])
+        low, high = min(near, far), max(near, far)
+        end = _pixel(edges[nearest[low, high]])
+        other_end = opposite(low, end, int(square[low, high]))
+        near_end, far_end = (other_end, end) if near < far else (end, other_end)
+        bridges.append(Bridge(near + 1, far + 1, near_end, far_end))
     return bridges
 
 
-def _shortest_bridges(regions: Regions) -> dict[tuple[int, int], tuple[float, Pixel, Pixel]]:
-    """Shortest distance between each two regions, and where it is."""
-    trees = [cKDTree(edge) for edge in regions.edges]
-    found = {}
-    for one, two in combinations(range(regions.number), 2):
-        ends = _promising(trees[one], regions.edges[two])
-        distance, nearest = trees[one].query(ends)
-        best = int(np.argmin(distance))
-        found[one, two] = float(distance[best]), _pixel(regions.edges[one][nearest[best]]), _pixel(ends[best])
-    return found
+def _opposite_ends(regions: Regions) -> Callable[[int, Pixel, int], Pixel]:
+    """Return what finds the pixel of a region at a squared distance from another; of several, that of MintPy's tree."""
+    tree = cache(lambda region: cKDTree(regions.edges[region]))
 
+    def opposite(region: int, end: Pixel, square: int) -> Pixel:
+        edge = regions.edges[region]
+        away = edge - np.array(end, np.int64)
+        found = np.flatnonzero(np.einsum("ij,ij->i", away, away) == square)
+        return _pixel(edge[found[0] if found.size == 1 else tree(region).query(end)[1]])
 
-def _promising(tree: cKDTree, edge: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Pixels that can be the nearest to a tree: those nearer to its bounding box than one of them is to the tree."""
-    outside = np.maximum(np.maximum(tree.mins - edge, edge - tree.maxes), 0)
-    bound = np.sqrt(np.einsum("ij,ij->i", outside, outside))
-    reached, _ = tree.query(edge[np.argmin(bound)])
-    near: NDArray[np.int32] = edge[bound <= reached * (1 + 1e-9)]
-    return near
+    return opposite
 
 
 def _pixel(place: NDArray[np.int32]) -> Pixel:

@@ -218,7 +218,7 @@ def _look_through(
     layers = np.flatnonzero(h5["dropIfgram"][:])
     length, width = h5[_PHASE].shape[1:]
     row_bytes = layers.size * width * sum(h5[name].dtype.itemsize for name in names)
-    blocks = row_blocks(length, row_bytes, memory, multiple=chunk_rows(h5[_PHASE]))
+    blocks = row_blocks(length, row_bytes, memory, multiple=max(chunk_rows(h5[name]) for name in names))
     with pixel_threads() as share:
         stream(
             blocks,
