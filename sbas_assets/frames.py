@@ -27,6 +27,7 @@ PARTITIONS = "frame"
 """Name of Dagster's partitions, which have the keys of the frames."""
 FRAME_KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 
+
 def __getattr__(name: str) -> Any:
     """Dagster's partitions definition, under its former name and only when it is asked for."""
     if name != "FRAMES":
