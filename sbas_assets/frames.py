@@ -26,17 +26,6 @@ from sbas_assets.workspace import atomic_write
 PARTITIONS = "frame"
 """Name of Dagster's partitions, which have the keys of the frames."""
 FRAME_KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
-
-
-def __getattr__(name: str) -> Any:
-    """Dagster's partitions definition, under its former name and only when it is asked for."""
-    if name != "FRAMES":
-        raise AttributeError(name)
-    from sbas_assets.assets.declare import FRAMES
-
-    return FRAMES
-
-
 _SUFFIX = ".yaml"
 _HAND_WRITTEN = {"hand_written": True}
 

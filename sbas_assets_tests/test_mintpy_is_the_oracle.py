@@ -79,7 +79,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def compare(frame: FrameAtWork, theirs: Path) -> Iterator[str]:
+def compare(frame: FrameAtWork, theirs: Path, tolerance: float = TOLERANCE) -> Iterator[str]:
     """Differences of all products, in words."""
     ours = frame.workspace.root
     final = json.loads((frame.workspace.record("timeseries_demErr")).read_text())["facts"]["series"]
@@ -92,9 +92,9 @@ def compare(frame: FrameAtWork, theirs: Path) -> Iterator[str]:
         elif not mine.exists():
             yield f"{name}: not made"
         elif name.startswith("timeseries") and name != Path(final).name:
-            yield from _compare_series(mine, theirs / name)
+            yield from _compare_series(mine, theirs / name, tolerance)
         else:
-            yield from (f"{name} {fault}" for fault in differences(mine, theirs / name, TOLERANCE))
+            yield from (f"{name} {fault}" for fault in differences(mine, theirs / name, tolerance))
 
 
 def _compare_stack(ours: Path, theirs: Path) -> Iterator[str]:
@@ -109,16 +109,16 @@ def _compare_stack(ours: Path, theirs: Path) -> Iterator[str]:
                 yield f"ifgramStack.h5 {key}: {left.attrs[key]} and {right.attrs[key]}"
 
 
-def _compare_series(mine: Path, theirs: Path) -> Iterator[str]:
+def _compare_series(mine: Path, theirs: Path, tolerance: float) -> Iterator[str]:
     """A series before the last keeps its first date as reference; MintPy rewrites it to the chosen one."""
     left, right = datasets(mine)["timeseries"], datasets(theirs)["timeseries"]
     with h5py.File(theirs) as h5:
         dates = [date.decode() for date in h5["date"][:]]
         at = dates.index(h5.attrs["REF_DATE"])
     off = np.nanmax(np.abs((left - left[at]) - (right - right[at])), initial=0)
-    if off > TOLERANCE or not np.array_equal(np.isnan(left), np.isnan(right)):
+    if off > tolerance or not np.array_equal(np.isnan(left), np.isnan(right)):
         yield f"{theirs.name}: largest difference {off:.3g} m"
-    yield from (f"{theirs.name} {fault}" for fault in differences(mine, theirs, TOLERANCE, skip=["timeseries"]))
+    yield from (f"{theirs.name} {fault}" for fault in differences(mine, theirs, tolerance, skip=["timeseries"]))
 
 
 def with_our_point(frame: FrameAtWork, options: Mapping[str, str]) -> dict[str, str]:

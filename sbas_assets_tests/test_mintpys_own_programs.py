@@ -135,7 +135,8 @@ def test_the_velocity_step_of_smallbaselineapp_gives_the_frames_own_velocity(
     done: dict[str, Done], frame: FrameAtWork
 ) -> None:
     own = done["app_velocity"].made(PROGRAMS["app_velocity"])
-    assert differences(frame.workspace.root / "velocity.h5", own, 0) == []
+    # MintPy fits in single precision
+    assert differences(frame.workspace.root / "velocity.h5", own, 1e-7) == []
     assert differences(done["fit_again"].made(PROGRAMS["fit_again"]), own, 0) == []
 
 

@@ -2,8 +2,7 @@
 
 import dagster as dg
 
-from sbas_assets.assets.declare import OWNERS
-from sbas_assets.frames import FRAMES
+from sbas_assets.assets.declare import FRAMES, OWNERS
 from sbas_assets.provenance import Record
 from sbas_assets.step import Frame
 from sbas_assets.survey import STACK_ASSET

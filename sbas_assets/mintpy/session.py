@@ -21,7 +21,7 @@ from unittest import mock
 
 import numpy as np
 
-from sbas_assets.errors import outside_fault
+from sbas_assets.errors import SbasError, outside_fault
 
 # without a display pyplot would pick Agg anyway; with one, a GUI back end must not start in a worker thread
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -63,6 +63,8 @@ def run_in_folder[T](folder: Path, log: Path, call: Callable[[], T], *, echo: bo
         When the call raises or asks the interpreter to exit.
     OutsideError
         `disk-full`, `file-locked`.
+    SbasError
+        What the call raises of this package's own errors.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     outcome: dict[str, Any] = {}
@@ -84,6 +86,8 @@ def run_in_folder[T](folder: Path, log: Path, call: Callable[[], T], *, echo: bo
         thread.start()
         thread.join()
     error = outcome.get("error")
+    if isinstance(error, SbasError):
+        raise error
     if error is not None:
         raise outside_fault(error) or MintPyError(f"{type(error).__name__}: {error}", log) from error
     value: T = outcome["value"]

@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from sbas_assets.errors import InputError
 from sbas_assets.sbas import inversion_kernel as kernel
 from sbas_assets.sbas.blocks import Rows, chunk_rows, read_layers, row_blocks, stream
 from sbas_assets.sbas.inversion import Inverted, Options, invert
@@ -97,6 +98,11 @@ def invert_stack(inps: Namespace, progress: Callable[[Rows], None] = lambda _: N
     -------
     Counts
         Of the pixels.
+
+    Raises
+    ------
+    InputError
+        `template-file-unusable`: a water mask of another size.
 
     Notes
     -----
@@ -205,12 +211,25 @@ class _Plan:
         water = self.inps.waterMaskFile
         if water:
             names = readfile.get_dataset_list(water)
+            if self._size_of(water) != self.shape:
+                raise InputError(
+                    "template-file-unusable",
+                    f"mintpy.networkInversion.waterMaskFile has {self._size_of(water)} rows and columns, the "
+                    f"interferograms have {self.shape}",
+                    mend="give a mask on the grid of the interferograms",
+                    path=water,
+                )
             yield water, next(name for name in names if name in {"waterMask", "mask"})
         quality = Path(self.inps.ifgramStackFile).parents[1] / "avgSpatialCoh.h5"
-        if quality.is_file():
-            attributes = readfile.read_attribute(str(quality))
-            if (int(attributes["LENGTH"]), int(attributes["WIDTH"])) == self.shape:
-                yield str(quality), None
+        if quality.is_file() and self._size_of(str(quality)) == self.shape:
+            yield str(quality), None
+
+    @staticmethod
+    def _size_of(file: str) -> tuple[int, int]:
+        from mintpy.utils import readfile
+
+        attributes = readfile.read_attribute(file)
+        return int(attributes["LENGTH"]), int(attributes["WIDTH"])
 
     def invert(self, block: _Block, share: Share) -> Inverted:
         return invert(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sbas_assets.errors import InputError
 from sbas_assets.mintpy.session import MintPyError, run_in_folder
 
 
@@ -120,6 +121,14 @@ def test_the_error_names_what_happened_and_the_log(folder: Path, log: Path) -> N
     assert "SystemExit" in log.read_text()
 
 
+def test_an_error_of_this_package_keeps_its_code(folder: Path, log: Path) -> None:
+    def refuses() -> None:
+        raise InputError("threads-invalid", "no number")
+
+    with pytest.raises(InputError, match="threads-invalid"):
+        run_in_folder(folder, log, refuses)
+
+
 def test_a_folder_that_is_not_there_is_an_error_of_the_call_and_not_a_hang(tmp_path: Path, log: Path) -> None:
     with pytest.raises(MintPyError, match="FileNotFoundError"):
         run_in_folder(tmp_path / "nowhere", log, lambda: None)
@@ -217,7 +226,7 @@ from pathlib import Path
 
 from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
 from sbas_assets_tests.frames_at_work import FrameAtWork
-import h5py, matplotlib, mintpy.cli.view, numpy as np
+import h5py, matplotlib, mintpy.cli.view, numpy as np, zarr
 import matplotlib.pyplot as plt
 import mintpy.utils.utils, mintpy.workflow
 

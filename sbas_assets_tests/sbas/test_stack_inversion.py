@@ -16,6 +16,7 @@ import pytest
 from mintpy.cli.ifgram_inversion import cmd_line_parse
 from mintpy.ifgram_inversion import run_ifgram_inversion
 
+from sbas_assets.errors import InputError
 from sbas_assets.sbas.product_file import product_file
 from sbas_assets.sbas.stack_inversion import Counts, invert_stack, not_covered
 from sbas_assets_tests.benchmarks.simulated_stack import Recipe, write_stack
@@ -166,6 +167,17 @@ def test_pairs_of_one_reference_date_with_least_phase_are_left_to_mintpy(tmp_pat
     with at(tmp_path):
         assert "one reference date" in str(not_covered(parsed({f"{KEY}.minNormVelocity": "no"})))
         assert not_covered(parsed({})) is None
+
+
+def test_a_water_mask_of_another_size_is_refused(work: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    shutil.copytree(work, folder)
+    attributes = {"FILE_TYPE": "waterMask", "LENGTH": 5, "WIDTH": 6}
+    with product_file(folder / "small.h5", attributes, {"waterMask": np.ones((5, 6), np.float32)}):
+        pass
+    with at(folder), pytest.raises(InputError, match=r"\(5, 6\) rows and columns") as raised:
+        invert_stack(parsed({f"{KEY}.waterMaskFile": "small.h5"}))
+    assert raised.value.code == "template-file-unusable"
 
 
 def test_the_compiled_kernels_are_found_by_the_next_process(work: Path, tmp_path: Path) -> None:
