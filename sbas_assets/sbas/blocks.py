@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # blocks larger than this only delay the first result
-_ENOUGH = 128 * 2**20
+_ENOUGH = 48 * 2**20
 _HELD = 3  # blocks in memory: one being read, one computed, one written
 
 
