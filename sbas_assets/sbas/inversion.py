@@ -13,13 +13,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sbas_assets.sbas import inversion_kernel as kernel
+from sbas_assets.sbas import inversion_types as types
+from sbas_assets.sbas.inversion_kernel import invert_pixels
 from sbas_assets.sbas.network import Network
 from sbas_assets.sbas.threads import Share
 
 Phase = NDArray[np.float32]
-_WEIGHTING = {"no": kernel.NO_WEIGHT, "var": kernel.TABLE, "coh": kernel.COHERENCE, "fim": kernel.FISHER}
-_MASKING = {None: kernel.NO_MASK, "connectComponent": kernel.MASK_ZERO, "coherence": kernel.MASK_BELOW}
+_WEIGHTING = {"no": types.NO_WEIGHT, "var": types.TABLE, "coh": types.COHERENCE, "fim": types.FISHER}
+_MASKING = {None: types.NO_MASK, "connectComponent": types.MASK_ZERO, "coherence": types.MASK_BELOW}
 _MOST_LOOKS = 80  # beyond it the variance of the phase underflows (`coherence2phase_variance`)
 
 
@@ -65,7 +66,7 @@ class Inverted:
     count : ndarray of int16 (pixels,)
         Pairs used.
     status : ndarray of int8 (pixels,)
-        `SKIPPED`, `SOLVED`, `DISCONNECTED`, `TOO_FEW` or `ILL_CONDITIONED` of inversion_kernel.
+        `SKIPPED`, `SOLVED`, `DISCONNECTED`, `TOO_FEW` or `ILL_CONDITIONED` of inversion_types.
     """
 
     series: Phase
@@ -124,17 +125,17 @@ def invert(
         status=np.empty(pixels, np.int8),
     )
     seen = _observations(options, phase, reference, coherence, mask, wanted, scale)
-    system, results = _system(network), kernel.Results(out.series, out.quality, out.count, out.status)
-    share(lambda start, stop: kernel.invert_pixels(system, seen, start, stop, results), pixels)
-    left = np.flatnonzero(out.status == kernel.ILL_CONDITIONED)
+    system, results = _system(network), types.Results(out.series, out.quality, out.count, out.status)
+    share(lambda start, stop: invert_pixels(system, seen, start, stop, results), pixels)
+    left = np.flatnonzero(out.status == types.ILL_CONDITIONED)
     if left.size:
         _by_mintpy(network, options, seen, left, out)
     return out
 
 
-def _system(network: Network) -> kernel.System:
+def _system(network: Network) -> types.System:
     lists = network.elimination
-    return kernel.System(
+    return types.System(
         first=network.first,
         second=network.second,
         place=network.place,
@@ -157,16 +158,16 @@ def _observations(  # noqa: PLR0917 - the arguments of `invert`
     mask: NDArray[Any] | None,
     wanted: NDArray[np.bool_],
     scale: float,
-) -> kernel.Observations:
+) -> types.Observations:
     """What the kernel reads, always of the same types, so that it is compiled once."""
     nothing = np.zeros((1, 1), np.float32)
     weighting = _WEIGHTING[options.weight]
-    return kernel.Observations(
+    return types.Observations(
         phase=phase,
         reference=np.asarray(reference, np.float32),
         coherence=nothing if coherence is None else coherence,
         weighting=weighting,
-        table=_variance_weights(options.looks) if weighting == kernel.TABLE else np.zeros(1),
+        table=_variance_weights(options.looks) if weighting == types.TABLE else np.zeros(1),
         looks=float(options.looks),
         mask=nothing if mask is None else np.asarray(mask, np.float32),
         masking=_MASKING[options.mask],
@@ -190,7 +191,7 @@ def _variance_weights(looks: int) -> NDArray[np.float64]:
 
 
 def _by_mintpy(
-    network: Network, options: Options, seen: kernel.Observations, pixels: NDArray[np.intp], out: Inverted
+    network: Network, options: Options, seen: types.Observations, pixels: NDArray[np.intp], out: Inverted
 ) -> None:
     """Give the pixels that the kernel left to MintPy."""
     from mintpy.ifgram_inversion import estimate_timeseries
@@ -213,7 +214,7 @@ def _by_mintpy(
 
 
 def _as_mintpy_has_them(
-    options: Options, seen: kernel.Observations, pixels: NDArray[np.intp]
+    options: Options, seen: types.Observations, pixels: NDArray[np.intp]
 ) -> tuple[Phase, Phase | None]:
     """Observations with NaN for no data, and the square roots of their weights (`run_ifgram_inversion_patch`)."""
     from mintpy.simulation.decorrelation import coherence2weight

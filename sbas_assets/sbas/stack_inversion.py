@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sbas_assets.errors import InputError
-from sbas_assets.sbas import inversion_kernel as kernel
+from sbas_assets.sbas import inversion_types as types
 from sbas_assets.sbas.blocks import Rows, chunk_rows, read_layers, row_blocks, stream
 from sbas_assets.sbas.inversion import Inverted, Options, invert
 from sbas_assets.sbas.network import Network
@@ -57,10 +57,10 @@ class Counts:
         """Add the pixels of a block."""
         number = np.bincount(status, minlength=5)
         return Counts(
-            self.solved + int(number[kernel.SOLVED]),
-            self.disconnected + int(number[kernel.DISCONNECTED]),
-            self.too_few + int(number[kernel.TOO_FEW]),
-            self.by_mintpy + int(number[kernel.ILL_CONDITIONED]),
+            self.solved + int(number[types.SOLVED]),
+            self.disconnected + int(number[types.DISCONNECTED]),
+            self.too_few + int(number[types.TOO_FEW]),
+            self.by_mintpy + int(number[types.ILL_CONDITIONED]),
         )
 
 

@@ -41,7 +41,7 @@ from threadpoolctl import threadpool_limits
 from sbas_assets.commands.output import Output
 from sbas_assets.sbas.blocks import Rows, read_layers
 from sbas_assets.sbas.inversion import Inverted, Options, invert
-from sbas_assets.sbas.inversion_kernel import DISCONNECTED, ILL_CONDITIONED, SOLVED
+from sbas_assets.sbas.inversion_types import DISCONNECTED, ILL_CONDITIONED, SOLVED
 from sbas_assets.sbas.network import Network
 from sbas_assets.sbas.threads import pixel_threads
 from sbas_assets_tests.benchmarks.machine import gigabytes, machine, measure, opened, show_machine

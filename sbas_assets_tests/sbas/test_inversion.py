@@ -17,7 +17,7 @@ from mintpy.simulation import decorrelation
 from numpy.typing import NDArray
 
 from sbas_assets.sbas.inversion import Inverted, Options, invert
-from sbas_assets.sbas.inversion_kernel import DISCONNECTED, ILL_CONDITIONED, SKIPPED, SOLVED, TOO_FEW
+from sbas_assets.sbas.inversion_types import DISCONNECTED, ILL_CONDITIONED, SKIPPED, SOLVED, TOO_FEW
 from sbas_assets.sbas.network import Network
 from sbas_assets.sbas.threads import pixel_threads
 
