@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,12 @@ from sbas_assets.errors import InputError
 from sbas_assets.sbas import inversion_types as types
 from sbas_assets.sbas.blocks import Rows, chunk_rows, read_layers, row_blocks, stream
 from sbas_assets.sbas.inversion import Inverted, Options, invert
+from sbas_assets.sbas.inversion_files import Outputs, inversion_files
 from sbas_assets.sbas.network import Network
-from sbas_assets.sbas.product_file import Blank, product_file
 from sbas_assets.sbas.threads import Share, pixel_threads
 
 # typical of Sentinel-1 IW, for stacks that do not say how many looks are independent
 _LOOKS_PER_RESOLUTION_CELL = 1.94
-_WRITTEN_OPTIONS = (
-    "obsDatasetName", "numIfgram", "weightFunc", "maskDataset", "maskThreshold", "minRedundancy", "minNormVelocity",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,8 @@ def invert_stack(inps: Namespace, progress: Callable[[Rows], None] = lambda _: N
             return result
 
         stream(plan.blocks(stack), lambda rows: plan.read(stack, rows), compute, outputs.write)
-        outputs.mark_reference(plan)
+        if not inps.skip_ref:
+            outputs.mark_reference(int(plan.metadata["REF_Y"]), int(plan.metadata["REF_X"]), plan.layers.size)
     return counts
 
 
@@ -244,51 +242,9 @@ class _Plan:
             scale=-1 * float(self.metadata["WAVELENGTH"]) / (4.0 * np.pi),
         )
 
-    @contextmanager
-    def outputs(self) -> Iterator[_Outputs]:
-        """Lay out the three files, with the metadata that MintPy gives them."""
-        inps, shape, dates = self.inps, self.shape, self.network.dates
-        inps.numIfgram = self.layers.size
-        common = self.metadata | {f"mintpy.networkInversion.{key}": getattr(inps, key) for key in _WRITTEN_OPTIONS}
-        series = {"FILE_TYPE": "timeseries", "UNIT": "m", "REF_DATE": dates[0]}
-        quality = {"FILE_TYPE": "temporalCoherence", "UNIT": "1"}
-        count = {key: value for key, value in common.items() if key != "NO_DATA_VALUE"}
-        with (
-            product_file(
-                Path(inps.tsFile),
-                common | series,
-                {
-                    "bperp": self.baselines,
-                    "date": np.array(dates, np.bytes_),
-                    "timeseries": Blank((len(dates), *shape)),
-                },
-            ) as one,
-            product_file(Path(inps.invQualityFile), common | quality, {"temporalCoherence": Blank(shape)}) as two,
-            product_file(
-                Path(inps.numInvFile), count | {"FILE_TYPE": "mask", "UNIT": "1"}, {"mask": Blank(shape)}
-            ) as three,
-        ):
-            yield _Outputs(one["timeseries"], two["temporalCoherence"], three["mask"])
-
-
-@dataclass(frozen=True)
-class _Outputs:
-    series: h5py.Dataset
-    quality: h5py.Dataset
-    count: h5py.Dataset
-
-    def write(self, rows: Rows, result: Inverted) -> None:
-        shape = (len(rows), self.quality.shape[1])
-        self.series[:, rows.slice, :] = result.series.reshape(-1, *shape)
-        self.quality[rows.slice] = result.quality.reshape(shape)
-        self.count[rows.slice] = result.count.reshape(shape)
-
-    def mark_reference(self, plan: _Plan) -> None:
-        """The reference point has no phase left to invert; by definition it is perfect."""
-        if not plan.inps.skip_ref:
-            row, column = int(plan.metadata["REF_Y"]), int(plan.metadata["REF_X"])
-            self.quality[row, column] = 1
-            self.count[row, column] = plan.layers.size
+    def outputs(self) -> AbstractContextManager[Outputs]:
+        """Lay out the three files."""
+        return inversion_files(self.inps, self.metadata, self.network.dates, self.baselines, self.layers.size)
 
 
 def _opened(inps: Namespace) -> Any:
