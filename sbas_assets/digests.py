@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sbas_assets.errors import OutsideError
-from sbas_assets.sbas.threads import thread_count
+from sbas_assets.threads import thread_count
 from sbas_assets.workspace import atomic_write
 
 PIECE = 4 * 2**20

@@ -26,8 +26,8 @@ from sbas_assets.provenance import (
     read_record,
     write_record,
 )
-from sbas_assets.sbas.threads import thread_count
 from sbas_assets.step import Frame, How, Job, Made, Outcome, Run, Step, product_provenance
+from sbas_assets.threads import thread_count
 from sbas_assets.workspace import move_into_place
 
 

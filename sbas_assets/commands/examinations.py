@@ -216,7 +216,7 @@ def machine() -> Finding:
 
 def threads() -> Finding:
     """How many threads a run computes with."""
-    from sbas_assets.sbas.threads import thread_count
+    from sbas_assets.threads import thread_count
 
     try:
         return Finding("SBAS_THREADS", "ok", f"a run computes with {thread_count()} threads")

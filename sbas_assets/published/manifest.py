@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sbas_assets.published.pointer import ArrayLayout
 from sbas_assets.published.store import DATA, MANIFEST, Store
-from sbas_assets.sbas.threads import thread_count
+from sbas_assets.threads import thread_count
 from sbas_assets.workspace import sync_folder
 
 # Objects read at once: at most about 4 MB each.

@@ -22,7 +22,7 @@ from sbas_assets.published.mintpy_file import BlockReader, MintPyFile, open_mint
 from sbas_assets.published.pointer import Pointer, read_pointer
 from sbas_assets.published.store import MANIFEST, Store, open_store, store_faults
 from sbas_assets.published.variables import describe_dataset
-from sbas_assets.sbas.threads import thread_count
+from sbas_assets.threads import thread_count
 
 # Bytes that a thread compares at once; it holds a few copies of them.
 COMPARED_BYTES = 16_000_000

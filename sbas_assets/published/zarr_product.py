@@ -44,7 +44,7 @@ from sbas_assets.published.pointer import (
 )
 from sbas_assets.published.store import DATA, MANIFEST, Store, open_store, store_faults
 from sbas_assets.published.variables import primary_variable
-from sbas_assets.sbas.threads import thread_count
+from sbas_assets.threads import thread_count
 
 FRAME_KEY = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 VERSION = r"[0-9a-f]{1,64}"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sbas_assets.sbas import dem_error_kernel as kernel
 from sbas_assets.sbas.deformation_model import Image, Model
-from sbas_assets.sbas.threads import Share
+from sbas_assets.threads import Share
 
 
 @dataclass(frozen=True)

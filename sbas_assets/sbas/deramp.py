@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sbas_assets.sbas import deramp_kernel as kernel
-from sbas_assets.sbas.threads import Share
+from sbas_assets.threads import Share
 
 Image = NDArray[np.float32]
 Vector = NDArray[np.float64]

@@ -17,7 +17,7 @@ from sbas_assets.sbas.blocks import Rows, row_blocks, stream
 from sbas_assets.sbas.geocoding import DATASET, grid_attributes
 from sbas_assets.sbas.geocoding_kernel import take_pixels
 from sbas_assets.sbas.product_file import Blank, product_file
-from sbas_assets.sbas.threads import Share, pixel_threads
+from sbas_assets.threads import Share, pixel_threads
 
 # counted for a grid pixel, so that the radar rows behind a block of grid rows are few enough
 _BYTES = 32

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sbas_assets.sbas import inversion_types as types
 from sbas_assets.sbas.inversion_kernel import invert_pixels
 from sbas_assets.sbas.network import Network
-from sbas_assets.sbas.threads import Share
+from sbas_assets.threads import Share
 
 Phase = NDArray[np.float32]
 _WEIGHTING = {"no": types.NO_WEIGHT, "var": types.TABLE, "coh": types.COHERENCE, "fim": types.FISHER}

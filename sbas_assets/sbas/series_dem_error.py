@@ -23,7 +23,7 @@ from sbas_assets.sbas.blocks import Rows, chunk_rows, read_layers, row_blocks, s
 from sbas_assets.sbas.deformation_model import Image, Model, Options
 from sbas_assets.sbas.dem_error import Estimated, Geometry, estimate
 from sbas_assets.sbas.product_file import Blank, product_file
-from sbas_assets.sbas.threads import pixel_threads
+from sbas_assets.threads import pixel_threads
 
 RESIDUAL = "timeseriesResidual.h5"
 _COHERENCE = "temporalCoherence"

@@ -18,7 +18,7 @@ from sbas_assets.errors import InputError
 from sbas_assets.sbas.blocks import Rows, chunk_rows, read_layers, row_blocks, stream
 from sbas_assets.sbas.deramp import Fit, Ramps, no_squares, root_mean_square, sample_step
 from sbas_assets.sbas.product_file import Blank, product_file
-from sbas_assets.sbas.threads import Share, pixel_threads
+from sbas_assets.threads import Share, pixel_threads
 
 _SERIES = "timeseries"
 

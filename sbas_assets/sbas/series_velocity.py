@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from sbas_assets.sbas.blocks import Rows, chunk_rows, row_blocks, stream
 from sbas_assets.sbas.product_file import Blank, product_file
-from sbas_assets.sbas.threads import pixel_threads
 from sbas_assets.sbas.time_functions import Fit, TimeFunctions
 from sbas_assets.sbas.time_functions_kernel import INCOMPLETE
+from sbas_assets.threads import pixel_threads
 
 _SERIES = "timeseries"
 _OPTION = "mintpy.timeFunc."

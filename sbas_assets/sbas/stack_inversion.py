@@ -23,7 +23,7 @@ from sbas_assets.sbas.blocks import Rows, chunk_rows, read_layers, row_blocks, s
 from sbas_assets.sbas.inversion import Inverted, Options, invert
 from sbas_assets.sbas.inversion_files import Outputs, inversion_files
 from sbas_assets.sbas.network import Network
-from sbas_assets.sbas.threads import Share, pixel_threads
+from sbas_assets.threads import Share, pixel_threads
 
 # typical of Sentinel-1 IW, for stacks that do not say how many looks are independent
 _LOOKS_PER_RESOLUTION_CELL = 1.94

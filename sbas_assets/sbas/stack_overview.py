@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sbas_assets.sbas import stack_overview_kernel as kernel
 from sbas_assets.sbas.blocks import Rows, chunk_rows, read_layers, row_blocks, stream
-from sbas_assets.sbas.threads import Share, pixel_threads
+from sbas_assets.threads import Share, pixel_threads
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]

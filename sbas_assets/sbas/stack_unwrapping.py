@@ -18,7 +18,7 @@ from sbas_assets.sbas import unwrapping_kernel as kernel
 from sbas_assets.sbas.blocks import Rows, row_blocks, stream
 from sbas_assets.sbas.bridging import NO_SHIFT, Bridging, bridging_shifts, closure_shifts
 from sbas_assets.sbas.components import Regions, find_regions
-from sbas_assets.sbas.threads import Share, pixel_threads, thread_count
+from sbas_assets.threads import Share, pixel_threads, thread_count
 
 Phases = NDArray[np.float32]
 # shifts of an image's regions, from its number, its regions and its phase

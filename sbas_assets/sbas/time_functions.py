@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from sbas_assets.sbas import time_functions_kernel as kernel
-from sbas_assets.sbas.threads import Share
+from sbas_assets.threads import Share
 
 Image = NDArray[np.float32]
 Matrix = NDArray[np.float64]

@@ -43,7 +43,7 @@ from sbas_assets.sbas.blocks import Rows, read_layers
 from sbas_assets.sbas.inversion import Inverted, Options, invert
 from sbas_assets.sbas.inversion_types import DISCONNECTED, ILL_CONDITIONED, SOLVED
 from sbas_assets.sbas.network import Network
-from sbas_assets.sbas.threads import pixel_threads
+from sbas_assets.threads import pixel_threads
 from sbas_assets_tests.benchmarks.machine import gigabytes, machine, measure, opened, show_machine
 from sbas_assets_tests.benchmarks.simulated_stack import CASES, WAVELENGTH, Recipe, write_stack
 

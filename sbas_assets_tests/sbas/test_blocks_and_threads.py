@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sbas_assets.errors import InputError
 from sbas_assets.sbas.blocks import Rows, chunk_rows, read_layers, row_blocks, stream
-from sbas_assets.sbas.threads import pixel_threads, thread_count
+from sbas_assets.threads import pixel_threads, thread_count
 
 
 @given(st.integers(1, 5000), st.integers(1, 10**8), st.floats(1e-3, 8), st.integers(1, 200))

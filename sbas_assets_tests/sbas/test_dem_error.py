@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sbas_assets.sbas.deformation_model import Model, Options
 from sbas_assets.sbas.dem_error import Estimated, Geometry, estimate
 from sbas_assets.sbas.dem_error_kernel import BY_MINTPY, SKIPPED, SOLVED
-from sbas_assets.sbas.threads import THREADS, pixel_threads
 from sbas_assets.simulate import regular_dates
+from sbas_assets.threads import THREADS, pixel_threads
 
 DATES = regular_dates("20160511", 16, 24)
 # metres: of displacement, and of the DEM; the first as MintPy rounds, the second as its arrays do

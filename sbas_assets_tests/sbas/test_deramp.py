@@ -16,7 +16,7 @@ from sbas_assets.errors import InputError
 from sbas_assets.sbas.deramp import RAMPS, Fit, no_squares, root_mean_square, sample_step
 from sbas_assets.sbas.series_ramp import deramp_series, series_rms
 from sbas_assets.sbas.series_reference import refer_series
-from sbas_assets.sbas.threads import THREADS, pixel_threads
+from sbas_assets.threads import THREADS, pixel_threads
 from sbas_assets_tests.sbas.series_files import MASK, SERIES, assert_same, write_series
 
 MINTPY = 2e-7  # m: what MintPy's single precision loses of ramps of some centimetres

@@ -16,7 +16,7 @@ from sbas_assets.sbas import blocks
 from sbas_assets.sbas.geo_files import geocode_file
 from sbas_assets.sbas.geocoding import DATASET, box_count, write_radar_pixels
 from sbas_assets.sbas.geocoding_kernel import take_pixels
-from sbas_assets.sbas.threads import THREADS
+from sbas_assets.threads import THREADS
 
 SHAPE = (90, 70)
 DATES = 6

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sbas_assets.sbas.inversion import Inverted, Options, invert
 from sbas_assets.sbas.inversion_types import DISCONNECTED, ILL_CONDITIONED, SKIPPED, SOLVED, TOO_FEW
 from sbas_assets.sbas.network import Network
-from sbas_assets.sbas.threads import pixel_threads
+from sbas_assets.threads import pixel_threads
 
 WAVELENGTH = 0.05546576  # m, Sentinel-1
 MM_PER_RAD = 1e3 * WAVELENGTH / (4 * np.pi)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from sbas_assets.sbas.series_dem_error import RESIDUAL, Counts, correct_series, not_covered
-from sbas_assets.sbas.threads import THREADS
 from sbas_assets.simulate import regular_dates
+from sbas_assets.threads import THREADS
 from sbas_assets_tests.sbas.series_files import COHERENCE, GEOMETRY, SERIES, assert_same, write_series
 from sbas_assets_tests.sbas.test_dem_error import MINTPY
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from sbas_assets.sbas import blocks
 from sbas_assets.sbas.series_velocity import fit_series, not_covered
-from sbas_assets.sbas.threads import THREADS, pixel_threads
 from sbas_assets.sbas.time_functions import TimeFunctions
 from sbas_assets.simulate import regular_dates
+from sbas_assets.threads import THREADS, pixel_threads
 
 DATES = [f"{date}" for date in regular_dates("20190105", 40, 24)]
 SHAPE = (23, 31)
