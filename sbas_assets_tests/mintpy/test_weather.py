@@ -27,10 +27,8 @@ from sbas_assets_tests.mintpy.weather_files import (
 from sbas_assets_tests.oracle import run_mintpy
 from sbas_assets_tests.test_mintpy_is_the_oracle import compare, with_our_point
 
-# m: what MintPy's single precision leaves of delays of metres
-METRES_OF_DELAY = 5e-6
-# m/year: the same of a velocity, where metres change in three days
-OVER_THREE_DAYS = 2e-4
+METRES_OF_DELAY = 5e-6  # m: what MintPy's single precision leaves of delays of metres
+OVER_THREE_DAYS = 2e-4  # m/year: the same of a velocity, where metres change in three days
 NO_GEO = {"mintpy.geocode": "no", "mintpy.save.kmz": "no"}
 PYAPS = {**AT_14_UTC, "mintpy.troposphericDelay.method": "pyaps", **NO_GEO}
 UP_TO_VELOCITY = '+key:"velocity"'
