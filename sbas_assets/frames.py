@@ -74,6 +74,11 @@ class FrameConfig(BaseModel):
     attributes: dict[str, TemplateText] = Field(
         default_factory=dict, description="metadata that the stack lacks, written into MintPy's files"
     )
+    missing_weather: Literal["wait", "partial"] = Field(
+        default="wait",
+        description="dates that ERA5 does not have yet: wait (no corrected series until it has) or partial "
+        "(the series is corrected without them)",
+    )
 
     @field_validator("stack")
     @classmethod

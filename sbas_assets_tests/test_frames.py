@@ -154,7 +154,7 @@ def test_an_added_frame_is_read_back(catalogue: FrameCatalogue) -> None:
 def test_a_frames_file_explains_its_fields_and_is_plain_yaml(catalogue: FrameCatalogue) -> None:
     text = catalogue.add(KEY, config(mintpy={"mintpy.plot": "no"})).read_text(encoding="utf-8")
     assert all(f"# {field.description}\n{name}:" in text for name, field in FrameConfig.model_fields.items())
-    expected = {**VALUES, "mintpy": {"mintpy.plot": "no"}, "attributes": {}}
+    expected = {**VALUES, "mintpy": {"mintpy.plot": "no"}, "attributes": {}, "missing_weather": "wait"}
     assert yaml.safe_load(text) == expected
 
 
