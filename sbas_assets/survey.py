@@ -95,7 +95,7 @@ def _recorded(frame: Frame, run: Run, report: StackReport) -> Record:
     record = Record(
         asset=STACK_ASSET,
         data_version=print_.version[:32],
-        parts={"geometry": _geometry_version(print_)},
+        parts={"geometry": _version_of([print_.geometry, print_.reference]), "dates": _version_of(report.dates)},
         code_version=CODE_VERSION,
         options={},
         upstream={},
@@ -109,10 +109,9 @@ def _recorded(frame: Frame, run: Run, report: StackReport) -> Record:
     return record
 
 
-def _geometry_version(print_: Fingerprint) -> str:
-    """Version of what does not change when pairs are added."""
-    text = json.dumps([print_.geometry, print_.reference], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+def _version_of(part: Any) -> str:
+    """Version of a part of the stack: the geometry does not change when pairs are added, nor always the dates."""
+    return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _same(old: Record, new: Record) -> bool:

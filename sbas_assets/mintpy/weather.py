@@ -1,28 +1,38 @@
-"""Which weather files a frame needs, by MintPy's and PyAPS's own rules, and whether they are what their names say.
+"""Step `era5`: a verified ERA5 file for each date of the stack.
 
-Nothing is downloaded here: a file that is not there is named, never skipped.
+It needs of the stack no more than its dates, its hour and where its pixels are, so it may run before anything else is
+loaded. How files are judged and fetched is in `sbas_assets.weather`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import SimpleNamespace
+from typing import Any
 
-from sbas_assets.errors import InputError
-from sbas_assets.mintpy import workfolder
+from sbas_assets.errors import InputError, SbasError
+from sbas_assets.mintpy.loading import stack_layout
 from sbas_assets.mintpy.template import Template
 from sbas_assets.mintpy.workfolder import GEOMETRY
+from sbas_assets.provenance import Record, read_record
 from sbas_assets.step import Job, Made, Step
+from sbas_assets.survey import STACK_ASSET
+from sbas_assets.topsstack.extent import pixel_extent
+from sbas_assets.topsstack.metadata import tops_metadata
+from sbas_assets.topsstack.tree import scan
+from sbas_assets.weather import release
+from sbas_assets.weather.fetching import fetch
+from sbas_assets.weather.gribs import BadGribError, require_cover
+from sbas_assets.weather.library import GribRecord, Library
+from sbas_assets.weather.limits import Limits
+from sbas_assets.weather.receiving import Wanted
+from sbas_assets.weather.tiles import Area, Tile, candidates, files_in
+from sbas_assets.workspace import atomic_write
 
-ERA5_LEVELS = 37
-ERA5_VARIABLES = ("z", "t", "q")
-_MOMENT = re.compile(r"\d{8}_\d{2}(?=\.grb$)")
-
-Area = tuple[float, float, float, float]
-"""South, north, west, east (degrees)."""
+_MISSING = "missing"
 
 
 def method(template: Template) -> str:
@@ -37,118 +47,160 @@ def weather_dir(job: Job) -> Path:
     return job.frame.settings.weather if given == "auto" or "$" in given else job.workspace.root / given
 
 
-def grib_files(job: Job, dates: Sequence[str]) -> list[Path]:
-    """Paths of the GRIB files for `dates`, present or not.
-
-    Source: `mintpy.tropo_pyaps3.get_grib_info`: PyAPS's names, the area rounded outwards to 10 degrees, the full
-    hour nearest to CENTER_LINE_UTC, and files of a larger area where more of those are present. MintPy deletes files
-    that are much smaller than most as it looks, and makes the folder: it is shown a folder of links.
-    """
-    from mintpy.tropo_pyaps3 import closest_weather_model_hour, get_grib_info
-    from mintpy.utils import readfile
-
-    geometry = str(job.workspace.root / GEOMETRY)
-    hour = closest_weather_model_hour(readfile.read_attribute(geometry)["CENTER_LINE_UTC"], grib_source="ERA5")
-    folder = weather_dir(job) / "ERA5"
-    with TemporaryDirectory(dir=job.folder) as shown:
-        _link_gribs(folder, Path(shown) / "ERA5", {f"{date}_{hour}" for date in dates})
-        wanted = SimpleNamespace(
-            dis_file=None,
-            geom_file=geometry,
-            weather_dir=shown,
-            tropo_model="ERA5",
-            date_list=list(dates),
-            hour=hour,
-        )
-        names = workfolder.run(job, lambda: get_grib_info(wanted).grib_files)
-    return [folder / Path(name).name for name in names]
-
-
-def _link_gribs(folder: Path, place: Path, moments: set[str]) -> None:
-    place.mkdir()
-    for path in folder.glob("*.grb"):
-        match = _MOMENT.search(path.name)
-        if match and match.group() in moments and path.is_file():
-            (place / path.name).symlink_to(path.absolute())
-
-
 def frame_area(job: Job) -> Area:
-    """South, north, west and east of the frame's pixels (degrees)."""
+    """Where the pixels are that were loaded."""
     from mintpy.tropo_pyaps3 import get_bounding_box
     from mintpy.utils import readfile
 
     geometry = str(job.workspace.root / GEOMETRY)
     lat0, lat1, lon0, lon1 = get_bounding_box(readfile.read_attribute(geometry), geom_file=geometry)
-    return min(lat0, lat1), max(lat0, lat1), min(lon0, lon1), max(lon0, lon1)
+    return Area(min(lat0, lat1), max(lat0, lat1), min(lon0, lon1), max(lon0, lon1))
 
 
-def fault_of_area(grid: Area, area: Area) -> str | None:
+def fault_of_area(grid: Sequence[float], area: Area) -> str | None:
     """Why a weather file's grid is no good for an area, or None: outside of it the delay would be zero."""
-    if grid[0] <= area[0] and grid[1] >= area[1] and grid[2] <= area[2] and grid[3] >= area[3]:
-        return None
-    south, north, west, east = (f"{value:.2f}" for value in grid)
-    return f"covers latitude {south} to {north} and longitude {west} to {east}, which the frame exceeds"
-
-
-def fault_of_grib(path: Path, area: Area) -> str | None:
-    """Why a file is not the ERA5 GRIB that its name promises, or None.
-
-    Parameters
-    ----------
-    path : Path
-        Named by PyAPS: `ERA5_<area>_YYYYMMDD_HH.grb`.
-    area : tuple of float
-        What its grid must cover.
-    """
-    import pygrib
-
-    if not path.is_file():
-        return "missing"
     try:
-        with pygrib.open(str(path)) as grib:
-            messages = [(m.shortName, int(m.level), m.validDate.strftime("%Y%m%d_%H")) for m in grib]
-            grib.seek(0)
-            grids = [message.latlons() for message in (grib.read(1) if messages else ())]
-    except (OSError, RuntimeError, ValueError) as error:
-        return f"cannot be read as GRIB: {error}"
-    match, moments = _MOMENT.search(path.name), {moment for _, _, moment in messages}
-    if match is None or moments != {match.group()}:
-        return f"holds {', '.join(sorted(moments)) or 'nothing'}"
-    lat, lon = grids[0]
-    grid = (float(lat.min()), float(lat.max()), float(lon.min()), float(lon.max()))
-    return _fault_of_levels([(name, level) for name, level, _ in messages]) or fault_of_area(grid, area)
+        require_cover(Area(*grid), area)
+    except BadGribError as error:
+        return str(error)
+    return None
 
 
-def _fault_of_levels(messages: Sequence[tuple[str, int]]) -> str | None:
-    """What PyAPS takes for granted: it reads the messages by their place in the file."""
-    levels = {name: {level for n, level in messages if n == name} for name in ERA5_VARIABLES}
-    short = {name: len(found) for name, found in levels.items() if len(found) < ERA5_LEVELS}
-    if short:
-        return "; ".join(f"{name}: {count} of {ERA5_LEVELS} levels" for name, count in sorted(short.items()))
-    order = [(name, level) for level in sorted(levels["z"]) for name in ERA5_VARIABLES]
-    return None if list(messages) == order else "holds its fields in another order than PyAPS reads them"
+@dataclass(frozen=True)
+class _Need:
+    """What a frame needs, and where it is kept."""
+
+    library: Library
+    tile: Tile
+    area: Area
+    dates: tuple[str, ...]
+    told: Mapping[str, datetime]
+    """Dates that the service did not have, and when it is to be asked again."""
+
+    def look(self) -> tuple[dict[str, GribRecord], dict[str, str]]:
+        """Return the verified file of each date, and what is wrong with those that have none."""
+        names = files_in(self.library.folder)
+        found: dict[str, GribRecord] = {}
+        wrong: dict[str, str] = {}
+        for date in self.dates:
+            for name in candidates(self.tile, names, date):
+                try:
+                    found[date] = self.library.verified(name, self.area)
+                    break
+                except BadGribError as error:
+                    wrong.setdefault(date, str(error))
+        return found, {date: reason for date, reason in wrong.items() if date not in found}
+
+    def wanted(self) -> Wanted:
+        """Return what can be fetched now."""
+        found, wrong = self.look()
+        dates: dict[str, str | None] = {
+            date: reason for date, reason in wrong.items() if reason != _MISSING or self.expected(date) <= release.now()
+        }
+        today = release.now().date()
+        for date, record in found.items():
+            if record.release == "preliminary" and record.asked != today and release.final_expected(date) <= today:
+                # of a larger file the frame gets one of its own
+                dates[date] = None if record.file == self.tile.file(date) else _MISSING
+        return Wanted(self.tile, self.area, dates)
+
+    def expected(self, date: str) -> datetime:
+        """When ERA5 is expected to have a date."""
+        return self.told.get(date) or release.expected(date, self.tile.hour)
+
+
+def _need(job: Job) -> _Need:
+    old = read_record(job.workspace, job.step.name)
+    told = {} if old is None else old.facts.get("dates_without_weather", {})
+    area = _stack_area(job)
+    return _Need(
+        library=Library(weather_dir(job) / "ERA5", job.digests),
+        tile=Tile.around(area, _center_line_utc(job)),
+        area=area,
+        dates=tuple(job.facts()["dates_loaded"]),
+        told={date: release.parse_until(text) for date, text in told.items()},
+    )
+
+
+def _center_line_utc(job: Job) -> float:
+    """Seconds of the day at the scene's centre, as MintPy's files will have them."""
+    given = job.frame.config.attributes.get("CENTER_LINE_UTC")
+    if given is not None:
+        return float(given)
+    return float(tops_metadata(scan(stack_layout(job.frame)).references[0])["CENTER_LINE_UTC"])
+
+
+def _stack_area(job: Job) -> Area:
+    """Return the bounds of the stack's pixels; its images are read once for each version of the geometry."""
+    geometry, kept = job.inputs[STACK_ASSET].parts["geometry"], job.workspace.hidden / "extent.json"
+    if kept.is_file():
+        known = json.loads(kept.read_bytes())
+        if known["geometry"] == geometry:
+            return Area(*known["area"])
+    images = scan(stack_layout(job.frame)).geometry
+    area = Area(*pixel_extent(images["latitude"], images["longitude"]))
+    atomic_write(kept, json.dumps({"geometry": geometry, "area": area}))
+    return area
 
 
 def make_era5(job: Job) -> Made:
-    """Vouch for one readable GRIB file per acquisition date."""
-    files, area = grib_files(job, job.facts()["dates_loaded"]), frame_area(job)
-    faults = {path: fault for path in files if (fault := fault_of_grib(path, area))}
-    if faults:
-        listed = "; ".join([*(f"{path.name}: {fault}" for path, fault in faults.items())][:5])
-        more = ", ..." if len(faults) > 5 else ""
-        raise InputError(
-            "era5-missing",
-            f"{len(faults)} of {len(files)} ERA5 files are missing or wrong ({listed}{more})",
-            mend="put them there (PyAPS downloads the same files), or set mintpy.troposphericDelay.method to "
-            "height_correlation or no",
-            path=files[0].parent,
-            frame=job.frame.key,
-        )
-    digests = {path.name: job.digests.of(path).sha256 for path in files}
-    size = sum(path.stat().st_size for path in files)
+    """Vouch for a file for each date, and fetch what is not there."""
+    need = _need(job)
+    not_yet, remark = _fetch(job, need)
+    found, wrong = need.look()
+    missing = {date: release.until(not_yet.get(date) or need.expected(date)) for date in wrong}
+    preliminary = sorted(date for date, record in found.items() if record.release == "preliminary")
+    metrics: dict[str, Any] = {
+        "grib_files": len(found),
+        "dates_missing": len(missing),
+        "next_expected": min(missing.values(), default=None),
+        "preliminary_files": len(preliminary),
+        "final_data_not_asked_for": remark,
+        "files_of": need.tile.name,
+        "size_MB": round(sum(record.size for record in found.values()) / 1e6, 2),
+    }
     return Made(
-        metrics={"grib_files": len(files), "size_MB": round(size / 1e6, 2)},
-        facts={"era5_files": digests},
+        metrics={name: value for name, value in metrics.items() if value is not None},
+        facts={
+            "era5_files": {record.file: record.sha256 for record in found.values()},
+            "era5_preliminary": preliminary,
+            "dates_without_weather": missing,
+        },
+    )
+
+
+def _fetch(job: Job, need: _Need) -> tuple[dict[str, datetime], str | None]:
+    """Fetch what can be had.
+
+    Returns
+    -------
+    dict
+        Dates that ERA5 does not have yet.
+    str or None
+        Why final data could not be asked for, where preliminary ones do for the present.
+    """
+    try:
+        return fetch(need.library, need.wanted, Limits.from_env(), job.run.tell), None
+    except SbasError as error:
+        _, wrong = need.look()
+        due = {date: reason for date, reason in wrong.items() if date in need.wanted().dates}
+        if not due:
+            job.run.tell(f"ERA5: final data were not asked for: {error.message}")
+            return {}, error.message
+        raise _with_files(job, need, due, error) from error
+
+
+def _with_files(job: Job, need: _Need, due: Mapping[str, str], error: SbasError) -> SbasError:
+    """Name the files that are not there in an error that comes from fetching them."""
+    listed = "; ".join(f"{need.tile.file(date)}: {reason}" for date, reason in [*due.items()][:5])
+    otherwise = "or put the files there, or set mintpy.troposphericDelay.method to height_correlation or no"
+    return type(error)(
+        error.code,
+        f"{error.message}; {len(due)} of {len(need.dates)} ERA5 files are missing or wrong "
+        f"({listed}{'; ...' if len(due) > 5 else ''})",
+        mend=f"{error.mend}; {otherwise}",
+        path=need.library.folder,
+        frame=job.frame.key,
     )
 
 
@@ -169,23 +221,43 @@ def verified_gribs(job: Job, dates: Sequence[str]) -> list[Path]:
     return files
 
 
-def _era5_off(template: Template) -> str | None:
+def _off(template: Template) -> str | None:
     chosen = method(template)
     return None if chosen == "pyaps" else f"mintpy.troposphericDelay.method = {chosen} needs no ERA5"
 
 
-def _era5_state(job: Job) -> dict[str, str]:
+def _state(job: Job) -> dict[str, str]:
+    """Which files there are, and what is in them; a date without one is named."""
     if method(job.template) != "pyaps":
         return {}
-    files = grib_files(job, job.facts()["dates_loaded"])
-    return {path.name: job.digests.of(path).sha256 if path.is_file() else "missing" for path in files}
+    need = _need(job)
+    names = set(files_in(need.library.folder))
+    state = {"area": json.dumps(need.area)}
+    for date in need.dates:
+        name = next((name for name in candidates(need.tile, names, date) if name in names), None)
+        state[name or need.tile.file(date)] = (
+            _MISSING if name is None else job.digests.of(need.library.folder / name).sha256
+        )
+    return state
+
+
+def _due(job: Job, _: Record) -> list[str]:
+    """Say that the service has to be asked, though all is as it was."""
+    if method(job.template) != "pyaps":
+        return []
+    dates = sorted(_need(job).wanted().dates)
+    return [f"ERA5 may have new data of {', '.join(dates[:5])}{', ...' if len(dates) > 5 else ''}"] if dates else []
 
 
 ERA5 = Step(
     name="era5",
-    upstream=("ifgramStack", "geometryRadar"),
+    upstream=(STACK_ASSET,),
+    parts={STACK_ASSET: "dates"},
     options=("mintpy.troposphericDelay.method", "mintpy.troposphericDelay.weatherModel"),
+    code_version="2",
     make=make_era5,
-    off=_era5_off,
-    state=_era5_state,
+    off=_off,
+    state=_state,
+    settles=True,
+    damaged=_due,
 )
