@@ -6,7 +6,7 @@ The delay is a product of its own; it is taken off the displacement in correctio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,13 +15,16 @@ import numpy as np
 
 from sbas_assets.errors import InputError
 from sbas_assets.mintpy import workfolder
+from sbas_assets.mintpy.era5_delay import ERA5_DELAY, era5_delays, made_with
 from sbas_assets.mintpy.template import Template
-from sbas_assets.mintpy.weather import Area, fault_of_area, frame_area, method, verified_gribs
+from sbas_assets.mintpy.weather import fault_of_area, frame_area, method, verified_gribs
 from sbas_assets.mintpy.workfolder import GEOMETRY
 from sbas_assets.pictures.drawings import series_picture
 from sbas_assets.step import Job, Made, Step
+from sbas_assets.weather.tiles import Area
 
-DELAY_FILE = {"pyaps": "inputs/ERA5.h5", "gacos": "inputs/GACOS.h5", "opera": "inputs/OPERA.h5"}
+DELAY_FILE = {"pyaps": ERA5_DELAY, "gacos": "inputs/GACOS.h5", "opera": "inputs/OPERA.h5"}
+LEAST_DATES = 2
 _FOLDER_OPTION = {
     "gacos": "mintpy.troposphericDelay.gacosDir",
     "opera": "mintpy.troposphericDelay.operaDir",
@@ -29,34 +32,60 @@ _FOLDER_OPTION = {
 
 
 def make_troposphere(job: Job) -> Made:
-    """Compute the delay of every date of the series."""
+    """Compute the delay of every date of the series, or of those that have weather if the frame's policy is partial."""
     chosen = method(job.template)
+    if chosen == "pyaps":
+        return _pyaps(job)
     # before MintPy leaves out a date or stops at a file
-    own = _state(job)
+    digests = _delay_digests(job)
     workfolder.link_inputs(job)
     workfolder.write_template(job)
-    gribs = verified_gribs(job, job.facts()["dates"]) if chosen == "pyaps" else []
-    compute: dict[str, Callable[[], object]] = {
-        "pyaps": lambda: _pyaps(gribs),
-        "gacos": lambda: _gacos(_folder(job)),
-        "opera": lambda: _opera(_folder(job)),
-    }
-    workfolder.run(job, compute[chosen])
-    return _made(job, DELAY_FILE[chosen], own)
+    compute = _gacos if chosen == "gacos" else _opera
+    workfolder.run(job, lambda: compute(_folder(job)))
+    return _made(job, facts={"delay_files": digests} if digests else {})
 
 
-def _pyaps(gribs: Sequence[Path]) -> object:
-    """Source: `mintpy.tropo_pyaps3.run_tropo_pyaps3` without its download and its correction."""
-    from mintpy import tropo_pyaps3
-    from mintpy.cli.tropo_pyaps3 import cmd_line_parse
-    from mintpy.utils import readfile
+def _pyaps(job: Job) -> Made:
+    dates = _dates_with_weather(job)
+    gribs = dict(zip(dates, verified_gribs(job, dates), strict=True))
+    workfolder.link_inputs(job)
+    held = era5_delays(job, gribs)
+    # other frames share the folder: what was read is what era5 vouched for only if it is so still
+    verified_gribs(job, dates)
+    reused = len(held.dates)
+    return _made(
+        job,
+        metrics={"dates_computed": len(dates) - reused, "dates_reused": reused},
+        facts={"delay_made_with": made_with()},
+    )
 
-    inps = cmd_line_parse(["-f", "timeseries.h5", "-g", GEOMETRY])
-    tropo_pyaps3.read_inps2date_time(inps)
-    # not get_grib_info, which deletes what it takes for corrupted
-    inps.atr = readfile.read_attribute(inps.dis_file)
-    inps.grib_files = [str(path) for path in gribs]
-    return tropo_pyaps3.calc_delay_timeseries(inps)
+
+def _dates_with_weather(job: Job) -> list[str]:
+    """Dates of the series whose delay can be computed.
+
+    Raises
+    ------
+    InputError
+        `era5-incomplete`, unless the frame is content with a series of the other dates.
+    """
+    facts = job.facts()
+    missing = {date: text for date, text in facts.get("dates_without_weather", {}).items() if date in facts["dates"]}
+    left = [date for date in facts["dates"] if date not in missing]
+    partial = job.frame.config.missing_weather == "partial"
+    if missing and (not partial or len(left) < LEAST_DATES):
+        listed = "; ".join([f"{date}: {text}" for date, text in missing.items()][:8])
+        raise InputError(
+            "era5-incomplete",
+            f"{len(missing)} of {len(facts['dates'])} dates have no ERA5 weather yet ({listed}"
+            f"{'; ...' if len(missing) > 8 else ''})",
+            mend="wait: a series needs two dates with weather at least"
+            if partial
+            else "wait, or set missing_weather: partial in the frame's file",
+            frame=job.frame.key,
+        )
+    if missing:
+        job.run.tell(f"without weather and so without delay: {', '.join(missing)}")
+    return left
 
 
 def _gacos(folder: Path) -> object:
@@ -133,10 +162,15 @@ def _fault_of_ztd(path: Path, area: Area) -> str | None:
 
 
 def _state(job: Job) -> Mapping[str, str]:
+    chosen = method(job.template)
+    if chosen == "pyaps":
+        return {"missing_weather": job.frame.config.missing_weather}
+    return _delay_digests(job) if chosen in _FOLDER_OPTION else {}
+
+
+def _delay_digests(job: Job) -> dict[str, str]:
     """Digests of the user's own delay files; MintPy would leave out a date without a word."""
     chosen = method(job.template)
-    if chosen not in _FOLDER_OPTION:
-        return {}
     files, area = _user_delays(job), frame_area(job)
     faults = {date: fault for date, path in files.items() if (fault := _fault_of_delay(path, area))}
     if faults:
@@ -154,19 +188,21 @@ def _state(job: Job) -> Mapping[str, str]:
     return {part.name: job.digests.of(part).sha256 for part in parts if part.is_file()}
 
 
-def _made(job: Job, name: str, own: Mapping[str, str]) -> Made:
+def _made(job: Job, *, metrics: Mapping[str, int] | None = None, facts: Mapping[str, object] | None = None) -> Made:
+    name = DELAY_FILE[method(job.template)]
     with h5py.File(job.folder / name, "r") as h5:
         dates = [date.decode() for date in h5["date"][:]]
-        spread = [float(np.nanstd(h5["timeseries"][i])) for i in range(len(dates))]
-        mean = [float(np.nanmean(h5["timeseries"][i])) for i in range(len(dates))]
+        images = (h5["timeseries"][number] for number in range(len(dates)))
+        mean, spread = zip(*((float(np.nanmean(image)), float(np.nanstd(image))) for image in images), strict=True)
     return Made(
         outputs={name: job.folder / name},
         metrics={
             "dates": len(dates),
+            **(metrics or {}),
             "delay_mean_m": round(float(np.mean(mean)), 4),
             "delay_spatial_std_mean_m": round(float(np.mean(spread)), 5),
         },
-        facts={"troposphere": method(job.template), **({"delay_files": dict(own)} if own else {})},
+        facts={"troposphere": method(job.template), **(facts or {})},
         picture=series_picture(
             dates, [1e3 * value for value in spread], title="Spread of the delay", label="std in space (mm)"
         ),
