@@ -20,6 +20,7 @@ from sbas_assets.mintpy.views import view_of_stack
 from sbas_assets.mintpy.weather import method
 from sbas_assets.mintpy.workfolder import ION_STACK
 from sbas_assets.pictures.drawings import series_picture
+from sbas_assets.sbas.series_dates import keep_dates
 from sbas_assets.sbas.series_ramp import deramp_series
 from sbas_assets.step import Job, Made, Step
 
@@ -75,7 +76,8 @@ def _correct(job: Job) -> tuple[list[str], list[str]]:
     chosen = method(job.template)
     if chosen in DELAY_FILE:
         step = names["correct_troposphere"]
-        mintpy.cli.diff.main([step["input"], DELAY_FILE[chosen], "-o", step["output"], "--force"])
+        series = _with_delay(job, Path(step["input"]), job.folder / DELAY_FILE[chosen])
+        mintpy.cli.diff.main([str(series), DELAY_FILE[chosen], "-o", step["output"]])
     else:
         workflow.run_tropospheric_delay_correction("correct_troposphere")
     unclear = []
@@ -86,6 +88,23 @@ def _correct(job: Job) -> tuple[list[str], list[str]]:
     return list(dict.fromkeys(["timeseries.h5", *made])), unclear
 
 
+def _with_delay(job: Job, series: Path, delay: Path) -> Path:
+    """Restrict the series to the dates that have a delay.
+
+    MintPy's `diff.py --force` would leave the others uncorrected among corrected ones.
+    """
+    dates = dates_of(delay)
+    if dates == dates_of(series):
+        return series
+    restricted = job.folder / f"dates_with_delay_{series.name}"
+    keep_dates(series, restricted, dates, memory=_memory(job))
+    return restricted
+
+
+def _memory(job: Job) -> float:
+    return float(job.template.raw["mintpy.compute.maxMemory"])
+
+
 def _deramp(job: Job, series: Path, target: Path) -> list[str]:
     """Source: `TimeSeriesAnalysis.run_phase_deramping`, `mintpy.cli.remove_ramp`."""
     kind, mask = (job.template.raw[key] for key in ("mintpy.deramp", "mintpy.deramp.maskFile"))
@@ -94,7 +113,7 @@ def _deramp(job: Job, series: Path, target: Path) -> list[str]:
         target,
         kind,
         mask=job.folder / mask,
-        memory=float(job.template.raw["mintpy.compute.maxMemory"]),
+        memory=_memory(job),
         extra={"mintpy.deramp": kind, "mintpy.deramp.maskFile": mask},
     )
     return done.by_mintpy
@@ -103,20 +122,21 @@ def _deramp(job: Job, series: Path, target: Path) -> list[str]:
 def _made(job: Job, files: list[str]) -> Made:
     outputs = {name: job.folder / name for name in files[1:]}
     outputs |= {name: job.folder / name for name in _SIDE_FILES if (job.folder / name).is_file()}
-    dates, before = spread_mm(job.folder / files[0], job.folder / "maskTempCoh.h5")
-    after_dates, after = spread_mm(job.folder / files[-1], job.folder / "maskTempCoh.h5")
+    all_dates, all_before = spread_mm(job.folder / files[0], job.folder / "maskTempCoh.h5")
+    dates, after = spread_mm(job.folder / files[-1], job.folder / "maskTempCoh.h5")
+    before = [value for date, value in zip(all_dates, all_before, strict=True) if date in dates]
     ion = job.folder / "ion.h5"
     lost = sorted(set(dates) - set(dates_of(ion))) if ion.is_file() else []
     return Made(
         outputs=outputs,
         metrics={
             "corrections": ", ".join(name.removeprefix("timeseries_").removesuffix(".h5") for name in files[1:]),
-            "dates": len(after_dates),
+            "dates": len(dates),
             "spatial_std_before_mean_mm": round(float(np.mean(before)), 3),
             "spatial_std_after_mean_mm": round(float(np.mean(after)), 3),
         },
-        facts={"series": files[-1], "dates": after_dates, "dates_without_correction": lost},
-        picture=series_picture(after_dates, after, title="Spread after the corrections", label="std in space (mm)"),
+        facts={"series": files[-1], "dates": dates, "dates_without_correction": lost},
+        picture=series_picture(dates, after, title="Spread after the corrections", label="std in space (mm)"),
     )
 
 
