@@ -16,6 +16,7 @@ from sbas_assets.assets.declare import FRAMES
 from sbas_assets.assets.source import report_stack
 from sbas_assets.errors import InputError
 from sbas_assets.mintpy.network import find_islands, kept_and_dropped
+from sbas_assets.mintpy.weather import ERA5, standing
 from sbas_assets.mintpy.workfolder import NETWORK_STACK
 from sbas_assets.published.steps import PUBLISH_STEPS, source_file
 from sbas_assets.resources import Platform, dagster_failures
@@ -50,6 +51,32 @@ def preflight(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.
             "dates": len(report.dates),
             "problems": dg.MetadataValue.table(rows, schema=dg.TableSchema(columns)),
         },
+    )
+
+
+@dg.asset_check(asset=ERA5.name, blocking=True, partitions_def=FRAMES)
+def era5_complete(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+    """Every date of the stack has a verified ERA5 file; where ERA5 has none yet, missing_weather decides."""
+    with _reading(context, platform) as frame:
+        found = standing(frame)
+    policy, latest = frame.config.missing_weather, max(found.missing.values(), default="")
+    bearable = policy == "partial" and not found.faults and len(found.missing) < len(found.dates)
+    told = {
+        "wait": f"the corrected series waits for {len(found.missing)} dates: {latest}",
+        "partial": f"{len(found.missing)} dates are left out of the corrected series: {latest}",
+    }[policy]
+    return dg.AssetCheckResult(
+        passed=not (found.missing or found.faults),
+        severity=dg.AssetCheckSeverity.WARN if bearable else dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "dates": len(found.dates),
+            "dates_with_verified_file": len(found.dates) - len(found.missing) - len(found.faults),
+            "missing": [f"{date}: {text}" for date, text in sorted(found.missing.items())],
+            "faults": found.faults,
+            "preliminary": found.preliminary,
+            "missing_weather": policy,
+        },
+        description="materialize era5 again" if found.faults else told if found.missing else None,
     )
 
 
@@ -148,6 +175,7 @@ def _zarr_equals_hdf5(asset: str) -> dg.AssetChecksDefinition:
 
 CHECKS = [
     preflight,
+    era5_complete,
     network_connected,
     reliable_pixels,
     temporal_coherence,

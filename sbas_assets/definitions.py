@@ -8,10 +8,11 @@ from typing import Any
 import dagster as dg
 
 from sbas_assets.assets import generated, source, stack, timeseries, velocity, weather
+from sbas_assets.assets.declare import JOB
+from sbas_assets.automation import SCHEDULES
 from sbas_assets.checks import CHECKS
 from sbas_assets.resources import Platform
 
-JOB = "process_frame"
 EVERYTHING = dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks()
 
 
@@ -28,6 +29,7 @@ def build_definitions(*, resources: Mapping[str, Any] | None = None) -> dg.Defin
         assets=[asset for module in modules for asset in module.ASSETS],
         asset_checks=CHECKS,
         jobs=[dg.define_asset_job(JOB, selection=EVERYTHING, description="Bring a frame up to date.")],
+        schedules=SCHEDULES,
         resources={"platform": Platform(), **(resources or {})},
         # one process works through a frame: each step may use all the memory that the template allows
         executor=dg.in_process_executor,

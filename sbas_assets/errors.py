@@ -54,6 +54,22 @@ class InputError(SbasError):
     """A mistake in what the user gave: the stack, the template, the frame, the command."""
 
 
+class WaitingError(Exception):
+    """Work is under way elsewhere, and this process may do something else for some seconds; no failure.
+
+    Parameters
+    ----------
+    text : str
+        What is being waited for.
+    seconds : float
+        When to look again.
+    """
+
+    def __init__(self, text: str, seconds: float) -> None:
+        super().__init__(text)
+        self.seconds = seconds
+
+
 class OutsideError(SbasError):
     """A fault of the outside world that a later try may not meet again."""
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import base64
 import traceback
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from sbas_assets.digests import Digests
-from sbas_assets.errors import InputError, OutsideError, SbasError, outside_fault
+from sbas_assets.errors import InputError, OutsideError, SbasError, WaitingError, outside_fault
 from sbas_assets.frames import FrameCatalogue
 from sbas_assets.step import Frame, Outcome, Run, Step
 from sbas_assets.survey import STACK_ASSET, require_stack
@@ -27,6 +29,17 @@ MAX_RETRIES = 3
 FIRST_DELAY_S = 10.0
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A frame that is locked: what the run began with, the digests of what it has put in place, and how far it is."""
+
+    frame: Frame
+    digests: Digests
+    kept: dict[str, Any] = field(default_factory=dict)
+    attempted: set[str] = field(default_factory=set)
+    waits: Counter[str] = field(default_factory=Counter)
+
+
 class Platform(dg.ConfigurableResource):
     """The platform's roots, from the environment unless given."""
 
@@ -35,8 +48,7 @@ class Platform(dg.ConfigurableResource):
     echo: bool = Field(default=True, description="whether what MintPy prints goes to the step's output in the UI too")
 
     _locks: FrameLocks = PrivateAttr(default_factory=FrameLocks)
-    # of the frames that are locked: what the run began with, and the digests of what it has put in place
-    _begun: dict[str, tuple[Frame, Digests]] = PrivateAttr(default_factory=dict)
+    _begun: dict[str, _Begun] = PrivateAttr(default_factory=dict)
 
     @property
     def settings(self) -> Settings:
@@ -59,17 +71,23 @@ class Platform(dg.ConfigurableResource):
         return Frame(key=key, config=config, template=config.template(), settings=self.settings)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
-        """Let go of the frame at the end of the run, and forget what its files were."""
+        """Let go of the frame at the end of the run, and of what its steps have kept."""
+        for begun in self._begun.values():
+            for kept in begun.kept.values():
+                kept.close()
         self._begun.clear()
         self._locks.release()
 
     def materialize(self, context: dg.AssetExecutionContext, step: Step) -> dg.MaterializeResult[Any]:
         """Bring one asset of the run's frame up to date and describe it to Dagster."""
-        with dagster_failures(context):
+        with dagster_failures(context, self._waits(context.partition_key)):
             frame, run = self.begin(context)
+            begun = self._begun[frame.key]
+            begun.attempted.add(step.name)
             if STACK_ASSET in step.upstream:
                 require_stack(frame, run)
-            outcome = execute(step, frame, run, self._begun[frame.key][1])
+            run = replace(run, kept=begun.kept, others=lambda: bool(_elsewhere(context, step) - begun.attempted))
+            outcome = execute(step, frame, run, begun.digests)
         context.log.info(f"{step.name} {outcome.how} in {outcome.seconds:.1f} s: {outcome.why}")
         return dg.MaterializeResult(
             metadata=describe(frame, outcome),
@@ -89,15 +107,44 @@ class Platform(dg.ConfigurableResource):
             tags = dict(zip(RUN_TAGS, (frame.key, str(frame.config.track)), strict=True))
             context.instance.add_run_tags(run.run_id, tags)
             # only now that the lock is held: another run may have changed files until then
-            self._begun[key] = frame, Digests(frame.workspace.digests)
-        return self._begun[key][0], run
+            self._begun[key] = _Begun(frame, Digests(frame.workspace.digests))
+        return self._begun[key].frame, run
+
+    def _waits(self, key: str) -> Counter[str]:
+        """How often each step of a frame has given way to others."""
+        return self._begun[key].waits if key in self._begun else Counter()
+
+
+def _elsewhere(context: dg.AssetExecutionContext, step: Step) -> set[str]:
+    """Assets of the run that do not depend on a step."""
+    graph = context.job_def.asset_layer.asset_graph
+    below, more = set(), {dg.AssetKey(step.name)}
+    while more:
+        below |= more
+        more = {child for key in more for child in graph.get(key).child_keys} - below
+    return {key.to_user_string() for key in graph.executable_asset_keys - below}
 
 
 @contextmanager
-def dagster_failures(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Iterator[None]:
-    """Turn errors into failures that Dagster does not retry, or does, as their kind demands."""
+def dagster_failures(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, waits: Counter[str] | None = None
+) -> Iterator[None]:
+    """Turn errors into failures that Dagster does not retry, or does, as their kind demands.
+
+    Parameters
+    ----------
+    context : AssetExecutionContext or AssetCheckExecutionContext
+        Of the step.
+    waits : Counter, optional
+        How often steps have given way to others: for Dagster that is a retry too.
+    """
+    waits = Counter() if waits is None else waits
+    name = context.op_handle.name if isinstance(context, dg.AssetExecutionContext) else ""
     try:
         yield
+    except WaitingError as error:
+        waits[name] += 1
+        raise dg.RetryRequested(max_retries=context.retry_number + 1, seconds_to_wait=error.seconds) from error
     except Exception as error:
         known = error if isinstance(error, SbasError) else outside_fault(error)
         if known is None:
@@ -111,8 +158,8 @@ def dagster_failures(context: dg.AssetExecutionContext | dg.AssetCheckExecutionC
         if isinstance(known, OutsideError):
             failure.__cause__ = error
             # a RetryPolicy would start a step again that somebody has just stopped
-            delay = FIRST_DELAY_S * 2**context.retry_number
-            raise dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=delay) from failure
+            delay = FIRST_DELAY_S * 2 ** (context.retry_number - waits[name])
+            raise dg.RetryRequested(max_retries=MAX_RETRIES + waits[name], seconds_to_wait=delay) from failure
         raise failure from error
 
 

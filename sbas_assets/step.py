@@ -47,11 +47,17 @@ class Run:
         Takes one line of progress.
     echo : bool
         Whether what MintPy prints also goes to standard output.
+    others : callable
+        Whether the run has other steps left that need not wait for this one.
+    kept : dict
+        What a step keeps from one attempt to the next, by its name.
     """
 
     run_id: str
     tell: Tell
     echo: bool = False
+    others: Callable[[], bool] = lambda: False
+    kept: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

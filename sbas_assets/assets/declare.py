@@ -11,6 +11,8 @@ from sbas_assets.step import Step
 
 FRAMES = dg.DynamicPartitionsDefinition(name=PARTITIONS)
 OWNERS = ["team:insar"]
+JOB = "process_frame"
+"""The job that brings a frame up to date."""
 
 
 def declare(step: Step, *, group: str, kinds: set[str]) -> dict[str, Any]:

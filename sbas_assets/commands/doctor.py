@@ -23,7 +23,7 @@ def doctor(out: Output) -> int:
         examine.packages(),
         examine.mintpy(),
         examine.isce2(),
-        examine.weather_credentials(),
+        examine.weather_service(),
         examine.gdal(),
         examine.root(settings),
         examine.locks(settings),

@@ -96,17 +96,21 @@ def isce2() -> Finding:
     return Finding("ISCE2", "ok", f"found{f', {script}' if script else ', without stackSentinel.py on PATH'}")
 
 
-def weather_credentials() -> Finding:
-    """Whether there are credentials of the Climate Data Store; it is not asked."""
-    file = Path(os.environ.get("CDSAPI_RC") or "~/.cdsapirc").expanduser()
-    if os.environ.get("CDSAPI_URL") and os.environ.get("CDSAPI_KEY"):
-        return Finding("CDS", "ok", "credentials in CDSAPI_URL and CDSAPI_KEY (not tried)")
-    if file.is_file():
-        return Finding("CDS", "ok", f"credentials in {file} (not tried)")
-    mend = f"write {file}, see cds.climate.copernicus.eu/how-to-api; or process without ERA5"
-    return Finding(
-        "CDS", "warning", "no credentials: needed to download ERA5 files, which this version leaves to PyAPS", mend
-    )
+def weather_service() -> Finding:
+    """Whether ERA5 files can be fetched: credentials, the service, the key, the licence."""
+    from sbas_assets.weather.credentials import credentials_file
+    from sbas_assets.weather.faults import licence_missing
+    from sbas_assets.weather.service import Patience, Service
+
+    try:
+        service = Service(Patience(0, lambda _: None))
+        if not service.may_fetch_era5():
+            raise licence_missing()
+    except SbasError as error:
+        mend = f"{error.mend}; or process without ERA5"
+        return Finding("CDS", "warning", f"[{error.code}] {error.message}", mend)
+    source = "CDSAPI_KEY" if os.environ.get("CDSAPI_KEY") else credentials_file()
+    return Finding("CDS", "ok", f"{service.url} knows the key of {source}, and its licence is accepted")
 
 
 def gdal() -> Finding:

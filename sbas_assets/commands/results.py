@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 DATA_VERSION_TAG = "dagster/data_version"
 # blocking checks that fail because of what the user gave
 INPUT_CHECKS = {"preflight", "network_connected", "reliable_pixels"}
+# because of what the outside world does not have yet
+OUTSIDE_CHECKS = {"era5_complete"}
 # told in fields of their own, or of no use outside the UI
 _NO_METRIC = {"outcome", "why", "seconds", "files", "picture", "dagster/uri", "work_folder", "first_made_by_run"}
 
@@ -174,7 +176,7 @@ def step_failure(event: dg.DagsterEvent, frame: str) -> Failure:
 
 def check_failure(check: CheckResult, frame: str) -> Failure:
     """Describe a check that did not pass."""
-    kind: Kind = "input" if check.check in INPUT_CHECKS else "internal"
+    kind: Kind = "input" if check.check in INPUT_CHECKS else "outside" if check.check in OUTSIDE_CHECKS else "internal"
     stops = [row for row in check.metadata.get("problems", []) if isinstance(row, dict) and row["severity"] == "stop"]
     if stops:
         first, others = stops[0], len(stops) - 1

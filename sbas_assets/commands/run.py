@@ -78,8 +78,9 @@ def run_frame(out: Output, settings: Settings, key: str, selection: str | None =
 
 def _job(selection: str | None) -> tuple[dg.JobDefinition, list[str]]:
     """Return the job of the selected assets and checks, and the names of the assets."""
+    from sbas_assets.assets.declare import JOB
     from sbas_assets.commands.selection import select
-    from sbas_assets.definitions import JOB, build_definitions
+    from sbas_assets.definitions import build_definitions
     from sbas_assets.resources import Platform
 
     definitions = build_definitions(resources={"platform": Platform(echo=False)})

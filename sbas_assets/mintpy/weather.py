@@ -7,18 +7,20 @@ loaded. How files are judged and fetched is in `sbas_assets.weather`.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sbas_assets.errors import InputError, SbasError
+from sbas_assets.digests import Digests
+from sbas_assets.errors import InputError, SbasError, WaitingError
 from sbas_assets.mintpy.loading import stack_layout
 from sbas_assets.mintpy.template import Template
 from sbas_assets.mintpy.workfolder import GEOMETRY
 from sbas_assets.provenance import Record, read_record
-from sbas_assets.step import Job, Made, Step
+from sbas_assets.step import Frame, Job, Made, Step
 from sbas_assets.survey import STACK_ASSET
 from sbas_assets.topsstack.extent import pixel_extent
 from sbas_assets.topsstack.metadata import tops_metadata
@@ -33,6 +35,7 @@ from sbas_assets.weather.tiles import Area, Tile, candidates, files_in
 from sbas_assets.workspace import atomic_write
 
 _MISSING = "missing"
+_LOOK_AGAIN_S = 30.0
 
 
 def method(template: Template) -> str:
@@ -40,11 +43,12 @@ def method(template: Template) -> str:
     return template.raw["mintpy.troposphericDelay.method"]
 
 
-def weather_dir(job: Job) -> Path:
+def weather_dir(frame: Frame | Job) -> Path:
     """Folder that holds `ERA5/`: the template's, else the platform's, which all frames share."""
-    given = job.template.raw["mintpy.troposphericDelay.weatherDir"]
+    frame = frame.frame if isinstance(frame, Job) else frame
+    given = frame.template.raw["mintpy.troposphericDelay.weatherDir"]
     # an empty WEATHER_DIR leaves auto, one that is not set leaves its name
-    return job.frame.settings.weather if given == "auto" or "$" in given else job.workspace.root / given
+    return frame.settings.weather if given == "auto" or "$" in given else frame.workspace.root / given
 
 
 def frame_area(job: Job) -> Area:
@@ -64,6 +68,68 @@ def fault_of_area(grid: Sequence[float], area: Area) -> str | None:
     except BadGribError as error:
         return str(error)
     return None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How complete a frame's ERA5 files are.
+
+    Parameters
+    ----------
+    dates : tuple of str
+        Those of the stack; none if the frame needs no ERA5.
+    missing : dict
+        Dates that ERA5 does not have yet, and when they are expected.
+    faults : list of str
+        Files that are not what the asset vouched for, or dates that it did not see.
+    preliminary : list of str
+        Dates whose data are not final.
+    """
+
+    dates: tuple[str, ...]
+    missing: dict[str, str]
+    faults: list[str]
+    preliminary: list[str]
+
+
+def standing(frame: Frame) -> Standing:
+    """Compare what the asset vouched for with the stack's dates and with the files; FileNotFoundError if never made."""
+    record, stack = (read_record(frame.workspace, name) for name in (ERA5.name, STACK_ASSET))
+    if record is None or stack is None:
+        raise FileNotFoundError(ERA5.name)
+    if record.status == "passed-through":
+        return Standing((), {}, [], [])
+    folder, digests = weather_dir(frame) / "ERA5", Digests(frame.workspace.digests)
+    files: dict[str, str] = record.facts["era5_files"]
+    now = digests.try_all(folder / name for name in files)
+    faults = [
+        f"{name}: gone or replaced since era5 was made"
+        for name, sha256 in files.items()
+        if getattr(now[folder / name], "sha256", None) != sha256
+    ]
+    missing: dict[str, str] = record.facts["dates_without_weather"]
+    dates = tuple(stack.facts["dates_loaded"])
+    unseen = set(dates) - {name.split("_")[-2] for name in files} - missing.keys()
+    faults += [f"{date}: the stack has it, era5 has not seen it" for date in sorted(unseen)]
+    return Standing(dates, missing, faults, record.facts["era5_preliminary"])
+
+
+def news_expected(frame: Frame) -> list[str]:
+    """Return the dates of which ERA5 may have data by now that the frame has not; nothing is asked of the service."""
+    record = read_record(frame.workspace, ERA5.name)
+    if record is None or record.status == "passed-through":
+        return []
+    now = release.now()
+    late = [date for date, text in record.facts["dates_without_weather"].items() if release.parse_until(text) <= now]
+    library, digests = Library(weather_dir(frame) / "ERA5", Digests()), record.facts["era5_files"]
+    of_date = {name.split("_")[-2]: name for name in digests}
+    for date in record.facts["era5_preliminary"]:
+        known = library.record(of_date[date])
+        asked = known is not None and known.asked == now.date()
+        replaced = known is None or known.sha256 != digests[of_date[date]]
+        if replaced or (release.final_expected(date) <= now.date() and not asked):
+            late.append(date)
+    return sorted(late)
 
 
 @dataclass(frozen=True)
@@ -180,7 +246,7 @@ def _fetch(job: Job, need: _Need) -> tuple[dict[str, datetime], str | None]:
         Why final data could not be asked for, where preliminary ones do for the present.
     """
     try:
-        return fetch(need.library, need.wanted, Limits.from_env(), job.run.tell), None
+        return _fetched(job, need), None
     except SbasError as error:
         _, wrong = need.look()
         due = {date: reason for date, reason in wrong.items() if date in need.wanted().dates}
@@ -188,6 +254,21 @@ def _fetch(job: Job, need: _Need) -> tuple[dict[str, datetime], str | None]:
             job.run.tell(f"ERA5: final data were not asked for: {error.message}")
             return {}, error.message
         raise _with_files(job, need, due, error) from error
+
+
+def _fetched(job: Job, need: _Need) -> dict[str, datetime]:
+    """Fetch, or raise WaitingError where the run has something better to do than to wait."""
+    name = job.step.name
+    fetching = job.run.kept.pop(name, None) or fetch(need.library, need.wanted, Limits.from_env(), job.run.tell)
+    while True:
+        try:
+            pause = next(fetching)
+        except StopIteration as done:
+            return dict(done.value)
+        if job.run.others():
+            job.run.kept[name] = fetching
+            raise WaitingError(pause.text, _LOOK_AGAIN_S)
+        time.sleep(pause.seconds)
 
 
 def _with_files(job: Job, need: _Need, due: Mapping[str, str], error: SbasError) -> SbasError:

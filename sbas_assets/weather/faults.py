@@ -16,6 +16,8 @@ from sbas_assets.weather.credentials import KEY_MEND, URL_MEND
 
 DATASET = "reanalysis-era5-pressure-levels"
 LICENCES = f"https://cds.climate.copernicus.eu/datasets/{DATASET}?tab=download#manage-licences"
+LICENCE_NAMES = {"cc-by", "licence-to-use-copernicus-products"}
+"""ERA5's licence since July 2025, and before."""
 BUSY = {408, 429, 500, 502, 503, 504}
 _LATEST = re.compile(r"latest date available[^:]*:\s*(\d{4}-\d\d-\d\d)(?:[ T](\d\d))?", re.IGNORECASE)
 _FULL = re.compile(r"queued requests|temporarily limited", re.IGNORECASE)
@@ -85,6 +87,12 @@ def explained[T](call: Callable[[], T]) -> T:
         raise PassingError(f"the service broke off ({error})", code="cds-busy") from error
 
 
+def licence_missing() -> InputError:
+    """Return the error of an account that has not accepted ERA5's licence."""
+    mend = f"sign in and accept the licences at {LICENCES}"
+    return InputError("cds-licence-missing", "the licence of ERA5 was not accepted by this account", mend=mend)
+
+
 def _explain(error: Exception, response: Any) -> Exception:
     """Say what an answer with a fault's status means."""
     status, text = response.status_code, str(error)
@@ -92,8 +100,7 @@ def _explain(error: Exception, response: Any) -> Exception:
         cause = f"the Climate Data Store is busy (HTTP {status})"
         return PassingError(cause, wait=_asked_wait(response), code="cds-busy")
     if status == 403 and re.search("licence|license|polic", text, re.IGNORECASE):
-        mend = f"sign in and accept the licences at {LICENCES}"
-        return InputError("cds-licence-missing", "the licence of ERA5 was not accepted by this account", mend=mend)
+        return licence_missing()
     if status in {401, 403}:
         cause = f"the Climate Data Store does not accept the key (HTTP {status})"
         return InputError("cds-key-refused", cause, mend=KEY_MEND)

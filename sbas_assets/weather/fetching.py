@@ -6,8 +6,7 @@ Others wait for the process that fetches the files of a tile, and find them ther
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from sbas_assets.weather.journal import Journal
 from sbas_assets.weather.library import Library
 from sbas_assets.weather.limits import Limits, Slots
 from sbas_assets.weather.receiving import Receiver, Wanted
-from sbas_assets.weather.request_queue import RequestQueue
+from sbas_assets.weather.request_queue import Pause, RequestQueue
 from sbas_assets.weather.service import Patience, Service
 from sbas_assets.weather.tiles import Tile
 
@@ -30,8 +29,8 @@ _LOOK_AGAIN_S = 2.0
 
 def fetch(
     library: Library, find_wanted: Callable[[], Wanted], limits: Limits, tell: Callable[[str], None]
-) -> dict[str, datetime]:
-    """Fetch files.
+) -> Generator[Pause, None, dict[str, datetime]]:
+    """Fetch files; whoever asks for the next pause may do something else in between.
 
     Parameters
     ----------
@@ -43,6 +42,12 @@ def fetch(
         What may be asked of the service.
     tell : callable
         Takes a line of progress.
+
+    Yields
+    ------
+    Pause
+        When there is nothing to do for a while. Closing the generator gives up locks and slots; the requests at the
+        service stay, for the next fetch.
 
     Returns
     -------
@@ -59,14 +64,20 @@ def fetch(
         return {}
     require_credentials()
     _require_space(library.folder, wanted)
-    with _alone(library.hidden, wanted.tile, tell, lambda: bool(find_wanted().dates)):
+    lock = FileLock(library.hidden / f"{wanted.tile.name}.lock")
+    try:
+        yield from _wait_for(lock, wanted.tile, find_wanted)
         wanted = find_wanted()
         if not wanted.dates:
             return {}
         service = Service(Patience(limits.patience, tell))
         journal = Journal(library.hidden, wanted.tile, service.url)
         slots = Slots(library.hidden, limits.requests)
-        return RequestQueue(service, journal, slots, Receiver(library, wanted), limits=limits, tell=tell).run()
+        receiver = Receiver(library, wanted)
+        yield from RequestQueue(service, journal, slots, receiver, limits=limits, tell=tell).run()
+        return receiver.not_yet
+    finally:
+        lock.release()
 
 
 def _require_space(folder: Path, wanted: Wanted) -> None:
@@ -83,20 +94,13 @@ def _require_space(folder: Path, wanted: Wanted) -> None:
         )
 
 
-@contextmanager
-def _alone(folder: Path, tile: Tile, tell: Callable[[str], None], still: Callable[[], bool]) -> Iterator[None]:
-    """Be the only one to fetch files of a tile; the waiting ends too when all that is needed has come."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f"{tile.name}.lock")
+def _wait_for(lock: FileLock, tile: Tile, find_wanted: Callable[[], Wanted]) -> Iterator[Pause]:
+    """Become the only one to fetch files of a tile, or wait until all that is needed has come."""
+    Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
     waited = False
-    while not lock.is_locked and (still() if waited else True):
+    while not lock.is_locked and (not waited or find_wanted().dates):
         try:
-            lock.acquire(timeout=_LOOK_AGAIN_S if waited else 0)
+            lock.acquire(timeout=0)
         except Timeout:
-            if not waited:
-                tell(f"ERA5: another run fetches files of {tile.name}: waiting for it")
             waited = True
-    try:
-        yield
-    finally:
-        lock.release()
+            yield Pause(f"ERA5: another run fetches files of {tile.name}: waiting for it", _LOOK_AGAIN_S)

@@ -81,19 +81,19 @@ class Receiver:
         """Put the fields of a date into the library; returns what is wrong with them."""
         if fields is None:
             return self._lacking(date)
-        tile, there = self.wanted.tile, self.wanted.dates[date]
-        name = tile.file(date)
-        if there is None and any(field.release == "preliminary" for field in fields):
-            old = self.library.record(name)
-            if old is not None:
-                self.library.note_asked(old, release.now().date())
-        else:
-            if there not in {None, "missing"} and (self.library.folder / name).exists():
-                self.library.set_aside(self.library.folder / name, str(there))
-            try:
+        tile = self.wanted.tile
+        path = self.library.folder / tile.file(date)
+        fault = self.wanted.dates.get(date)
+        if fault not in {None, "missing"} and path.exists():
+            self.library.set_aside(path, str(fault))
+        there = self.library.record(path.name) if path.exists() else None
+        try:
+            if there is None or (there.release == "preliminary" and all(f.release == "final" for f in fields)):
                 self.library.accept(tile, date, fields, self.wanted.area, request)
-            except BadGribError as error:
-                return str(error)
+            elif there.release == "preliminary":
+                self.library.note_asked(there, release.now().date())
+        except BadGribError as error:
+            return str(error)
         self.here.add(date)
         return None
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +27,14 @@ MOST_TRIES = 3
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 _SHORTEST_HOLD_S, _LONGEST_HOLD_S = 4.0, 120.0
 _FORGET_AFTER = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Nothing can be done for some seconds; `text` says what is being waited for."""
+
+    text: str
+    seconds: float
 
 
 @dataclass
@@ -79,13 +87,13 @@ class RequestQueue:
         # the account's queue is full: how long to hold back, until when, and since when
         self._hold_s, self._hold_until, self._held_since = 0.0, 0.0, 0.0
 
-    def run(self) -> dict[str, datetime]:
-        """Work until nothing is left to ask for.
+    def run(self) -> Iterator[Pause]:
+        """Work until nothing is left to ask for; what ERA5 does not have yet is known to the receiver then.
 
-        Returns
-        -------
-        dict
-            Dates that ERA5 does not have yet, with the moment at which they are expected (UTC).
+        Yields
+        ------
+        Pause
+            When there is nothing to do for a while.
 
         Raises
         ------
@@ -103,21 +111,20 @@ class RequestQueue:
                     self._look_at(job)
                 pause = _SHORTEST_PAUSE_S if self._show() else min(1.5 * pause, _LONGEST_PAUSE_S)
                 if self._todo or self._asked:
-                    time.sleep(pause)
+                    yield Pause(self._told, pause)
         finally:
             for job in self._asked:
                 _release(job.slot)
         self._require_no_faults()
-        return self._receiver.not_yet
 
     def _take_up(self) -> None:
-        """Go on with what an earlier process has asked for."""
+        """Go on with what an earlier process has asked for, for whichever frame it was."""
         for entry in self._journal.open():
-            needed = sorted(self._wanted.dates.keys() & set(entry.dates) - self._at_service())
+            needed = self._wanted.dates.keys() & set(entry.dates) - self._at_service()
             remote = self._service.find(entry.request) if needed else None
             old = datetime.fromisoformat(entry.at) < release.now() - _FORGET_AFTER
             if remote is not None:
-                self._asked.append(_Asked(entry.request, tuple(needed), remote, self._slots.take()))
+                self._asked.append(_Asked(entry.request, entry.dates, remote, self._slots.take()))
             elif needed or old or self._receiver.library.has_all(self._wanted.tile, entry.dates):
                 self._journal.remove(entry.request)
         if self._asked:
@@ -210,8 +217,9 @@ class RequestQueue:
     def _show(self) -> bool:
         """Tell how far it is, if that has changed; returns whether it has."""
         queued = sum(job.state == "accepted" for job in self._asked)
+        here = self._receiver.here & self._wanted.dates.keys()
         text = (
-            f"ERA5: {len(self._receiver.here)} of {len(self._wanted.dates)} dates fetched; {len(self._asked)} requests "
+            f"ERA5: {len(here)} of {len(self._wanted.dates)} dates fetched; {len(self._asked)} requests "
             f"of {len(self._at_service())} dates at the service, {queued} of them in its queue; "
             f"{sum(map(len, self._todo))} dates to be asked for"
         )

@@ -15,11 +15,12 @@ from typing import Any
 
 from sbas_assets.errors import OutsideError
 from sbas_assets.weather.credentials import require_credentials
-from sbas_assets.weather.faults import BUSY, DATASET, PassingError, RefusedError, explained
+from sbas_assets.weather.faults import BUSY, DATASET, LICENCE_NAMES, PassingError, RefusedError, explained
 from sbas_assets.weather.gribs import LEVELS
 from sbas_assets.weather.tiles import Tile
 
 LONGEST_WAIT_S = 120.0
+_PIECE = 64 * 2**10
 # connecting, and waiting for the next bytes
 _TIMEOUT_S = (15, 60)
 
@@ -88,10 +89,10 @@ class Service:
         size, url = results.content_length, results.location
         self._call(lambda: _fetch(url, target, size))
 
-    def accepted_licences(self) -> list[str]:
-        """Identifiers of the licences that the user has accepted."""
-        found = self._call(lambda: self._client.client.get_accepted_licences(scope="dataset"))
-        return sorted(str(licence["id"]) for licence in found)
+    def may_fetch_era5(self) -> bool:
+        """Whether the account has accepted a licence that ERA5 has or had."""
+        found = self._call(self._client.client.get_accepted_licences)
+        return bool(LICENCE_NAMES & {str(licence["id"]) for licence in found})
 
     def _call[T](self, call: Callable[[], T], *, first: bool = False) -> T:
         return patiently(lambda: explained(call), self._patience, first=first)
@@ -197,7 +198,14 @@ def _fetch(url: str, target: Path, size: int) -> None:
     if not (target.is_file() and target.stat().st_size == size):
         try:
             multiurl.download(
-                url, str(target), maximum_retries=1, resume_transfers=True, timeout=_TIMEOUT_S, progress_bar=NoBar
+                url,
+                str(target),
+                maximum_retries=1,
+                resume_transfers=True,
+                # what a broken connection or a killed process loses at most
+                chunk_size=_PIECE,
+                timeout=_TIMEOUT_S,
+                progress_bar=NoBar,
             )
         except requests.HTTPError as error:
             status = error.response.status_code if error.response is not None else None
