@@ -139,7 +139,7 @@ def dagster_failures(
         How often steps have given way to others: for Dagster that is a retry too.
     """
     waits = Counter() if waits is None else waits
-    name = context.op_handle.name if isinstance(context, dg.AssetExecutionContext) else ""
+    name = context.op_execution_context.op_handle.name if isinstance(context, dg.AssetExecutionContext) else ""
     try:
         yield
     except WaitingError as error:

@@ -35,7 +35,7 @@ from sbas_assets.weather.tiles import Area, Tile, candidates, files_in
 from sbas_assets.workspace import atomic_write
 
 _MISSING = "missing"
-_LOOK_AGAIN_S = 30.0
+_LOOK_AGAIN_S = 10.0
 
 
 def method(template: Template) -> str:
@@ -277,8 +277,8 @@ def _with_files(job: Job, need: _Need, due: Mapping[str, str], error: SbasError)
     otherwise = "or put the files there, or set mintpy.troposphericDelay.method to height_correlation or no"
     return type(error)(
         error.code,
-        f"{error.message}; {len(due)} of {len(need.dates)} ERA5 files are missing or wrong "
-        f"({listed}{'; ...' if len(due) > 5 else ''})",
+        f"{len(due)} of {len(need.dates)} ERA5 files are missing or wrong "
+        f"({listed}{'; ...' if len(due) > 5 else ''}), and {error.message}",
         mend=f"{error.mend}; {otherwise}",
         path=need.library.folder,
         frame=job.frame.key,

@@ -87,9 +87,7 @@ def read_fields(path: Path) -> list[Field]:
         raise BadGribError(f"cannot be read as GRIB ({error})") from error
     if not fields:
         raise BadGribError("holds no GRIB message")
-    whole, size = sum(len(field.content) for field in fields), path.stat().st_size
-    if whole != size:
-        raise BadGribError(f"is truncated or damaged: {len(fields)} whole messages are {whole} of its {size} bytes")
+    _require_nothing_else(path, fields)
     return fields
 
 
@@ -105,6 +103,21 @@ def _field(message: Any, areas: dict[tuple[Any, ...], Area]) -> Field:
         release=_RELEASES.get(str(message["expver"]), "unknown") if message.has_key("expver") else "unknown",
         content=message.tostring(),
     )
+
+
+def _require_nothing_else(path: Path, fields: Sequence[Field]) -> None:
+    """Raise BadGribError when there are bytes besides the messages: the rest of a cut one, a damaged one.
+
+    The archive fills its messages up with zeros.
+    """
+    content, end, other = path.read_bytes(), 0, b""
+    for field in fields:
+        start = content.index(field.content, end)
+        other += content[end:start].strip(b"\0")
+        end = start + len(field.content)
+    other += content[end:].strip(b"\0")
+    if other:
+        raise BadGribError(f"is truncated or damaged: has more than its {len(fields)} whole messages")
 
 
 def _area(message: Any) -> Area:

@@ -166,7 +166,7 @@ def test_a_stack_that_cannot_be_processed_ends_with_1_and_lists_what_was_not_mad
     assert done.json["error"]["path"] == str(broken / "baselines")
     assert done.json["assets"] == []
     assert len(done.json["not_made"]) == 24
-    assert "not made: geometryRadar" in done.err
+    assert "not made: era5, geometryRadar" in done.err
     assert not (tmp_path / "logs").exists(), "a mistake of the user needs no log"
 
 
@@ -174,7 +174,7 @@ def test_a_mistake_that_a_step_finds_ends_with_1(stack: Path, sbas: Call) -> Non
     sbas("frames", "add", "K", "--stack", str(stack), "--set", "mintpy.troposphericDelay.method=pyaps")
     done = sbas("run", "K", "--select", "+era5", "--json")
     assert done.code == 1
-    assert done.json["error"]["code"] == "era5-missing"
+    assert done.json["error"]["code"] == "cds-credentials-missing"
     assert done.json["not_made"] == ["era5"]
     assert done.json["error"]["message"].startswith("3 of 3 ERA5 files are missing")
 

@@ -116,5 +116,5 @@ def put_opera(folder: Path, dates: Sequence[str], hour: str = "12") -> None:
 
 
 def content(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """Every file with its bytes and its time."""
-    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in sorted(folder.iterdir())}
+    """Every GRIB file with its bytes and its time; records are beside them."""
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in sorted(folder.glob("*.grb"))}
