@@ -215,4 +215,4 @@ def _fetch(url: str, target: Path, size: int) -> None:
     found = target.stat().st_size
     if found != size:
         target.unlink()
-        raise PassingError(f"the service sent {found} of {size} bytes", code="cds-busy")
+        raise RefusedError(f"the result has {found} bytes, not the {size} that were promised")
