@@ -178,13 +178,16 @@ def _place(job: Job, name: str) -> Path:
 
 
 def date_baselines(stack: Path) -> Mapping[str, float]:
-    """Perpendicular baseline of each date in m, relative to the first (`ifgramStack.get_perp_baseline_timeseries`)."""
+    """Perpendicular baseline of each date in m, relative to the first; of dates too that the network has dropped.
+
+    Source: MintPy `ifgramStack.get_perp_baseline_timeseries`.
+    """
     from mintpy.objects import ifgramStack
 
     obj = ifgramStack(str(stack))
     obj.open(print_msg=False)
-    series = obj.get_perp_baseline_timeseries(dropIfgram=True)
-    return dict(zip(obj.get_date_list(dropIfgram=True), map(float, series), strict=True))
+    series = obj.get_perp_baseline_timeseries(dropIfgram=False)
+    return dict(zip(obj.get_date_list(dropIfgram=False), map(float, series), strict=True))
 
 
 def _attributes(job: Job) -> Mapping[str, str]:

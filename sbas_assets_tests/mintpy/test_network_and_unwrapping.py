@@ -162,6 +162,14 @@ def test_the_network_copies_none_of_its_images_and_leaves_the_stack_its_times(pl
     assert not {Path(name).name for name in copied} & set(OVERVIEW)
 
 
+@pytest.mark.parametrize("dates", [WHOLE.dates[0], ",".join(WHOLE.dates[3:5])])
+def test_dates_may_be_left_out_of_the_network_with_all_their_pairs(place: Place, dates: str) -> None:
+    record = place.network(network_excludeDate=dates).record
+    left = {date for pair in record.facts["pairs_used"] for date in pair.split("_")}
+    assert left == set(WHOLE.dates) - set(dates.split(","))
+    assert record.picture
+
+
 def test_a_reference_point_in_a_region_that_is_too_small_is_refused(place: Place, tmp_path: Path) -> None:
     spoilt = Place(tmp_path, place.stack)
     point = place.pin["row"], place.pin["column"]
