@@ -53,6 +53,7 @@ class Watcher:
         columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
         self._progress = Progress(*columns, console=out.notes, transient=True, disable=not out.notes.is_terminal)
         self._task: TaskID | None = None
+        self._step = ""
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -74,9 +75,11 @@ class Watcher:
             # such as the wait for another run of the frame; errors come with the failure of their step
             if entry.level == logging.WARNING:
                 self._print(entry.user_message, "yellow")
+            elif entry.level == logging.INFO and entry.step_key == self._step:
+                self._detail(entry.user_message)
             return
         match event.event_type_value:
-            case "STEP_START":
+            case "STEP_START" | "STEP_RESTARTED":
                 self._begin(str(event.step_key))
             case "ASSET_MATERIALIZATION":
                 self._made(asset_result(event))
@@ -90,7 +93,14 @@ class Watcher:
     def _begin(self, step: str) -> None:
         if self._task is not None:
             self._progress.remove_task(self._task)
+        self._step = step
         self._task = self._progress.add_task(f"{self._count(len(self.result.made) + 1)} {step}", total=None)
+
+    def _detail(self, text: str) -> None:
+        """Show what the step says about its progress, such as what waits in the weather service's queue."""
+        if self._task is not None:
+            shown = f"{self._count(len(self.result.made) + 1)} {self._step}  {text}"
+            self._progress.update(self._task, description=shown[: self._out.notes.width - 12])
 
     def _made(self, made: AssetResult) -> None:
         self.result.made[made.asset] = made
