@@ -30,13 +30,13 @@ class PassingError(Exception):
     ----------
     reason : str
         What it is.
-    wait : float, optional
-        Seconds that the service asks to wait.
     code : str
         Of the error, if it does not pass.
+    wait : float, optional
+        Seconds that the service asks to wait.
     """
 
-    def __init__(self, reason: str, *, wait: float = 0, code: str = "cds-unreachable") -> None:
+    def __init__(self, reason: str, *, code: str, wait: float = 0) -> None:
         super().__init__(reason)
         self.reason, self.wait, self.code = reason, wait, code
 
@@ -77,7 +77,8 @@ def explained[T](call: Callable[[], T]) -> T:
         mend = "set the machine's clock and certificates right, or `verify: 0` in ~/.cdsapirc"
         raise InputError("cds-certificate-refused", f"no secure connection ({_short(error)})", mend=mend) from error
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-        raise PassingError(f"the Climate Data Store cannot be reached ({_short(error)})") from error
+        cause = f"the Climate Data Store cannot be reached ({_short(error)})"
+        raise PassingError(cause, code="cds-unreachable") from error
     except requests.exceptions.RequestException as error:
         raise InputError("cds-url-wrong", f"the address cannot be used ({_short(error)})", mend=URL_MEND) from error
     except ProcessingFailedError as error:
