@@ -20,7 +20,7 @@ SOURCE = sorted((ROOT / "sbas_assets").rglob("*.py"))
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").glob("*.md")])
 CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 # calls whose first argument is a code, and helpers that pass one on
-RAISING = {"InputError", "OutsideError", "Problem", "Mistake", "Failure"}
+RAISING = {"InputError", "OutsideError", "PassingError", "Problem", "Mistake", "Failure"}
 PASSING = {"_unknown", "parse_xml"}
 # how a command ends when no error was raised for it
 ENDINGS = {"internal", "interrupted", "usage"}

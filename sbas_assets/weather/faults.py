@@ -28,17 +28,17 @@ class PassingError(Exception):
 
     Parameters
     ----------
-    reason : str
-        What it is.
     code : str
         Of the error, if it does not pass.
+    reason : str
+        What it is.
     wait : float, optional
         Seconds that the service asks to wait.
     """
 
-    def __init__(self, reason: str, *, code: str, wait: float = 0) -> None:
+    def __init__(self, code: str, reason: str, *, wait: float = 0) -> None:
         super().__init__(reason)
-        self.reason, self.wait, self.code = reason, wait, code
+        self.code, self.reason, self.wait = code, reason, wait
 
 
 class NotYetError(Exception):
@@ -78,14 +78,14 @@ def explained[T](call: Callable[[], T]) -> T:
         raise InputError("cds-certificate-refused", f"no secure connection ({_short(error)})", mend=mend) from error
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
         cause = f"the Climate Data Store cannot be reached ({_short(error)})"
-        raise PassingError(cause, code="cds-unreachable") from error
+        raise PassingError("cds-unreachable", cause) from error
     except requests.exceptions.RequestException as error:
         raise InputError("cds-url-wrong", f"the address cannot be used ({_short(error)})", mend=URL_MEND) from error
     except ProcessingFailedError as error:
         raise _failed(str(error)) from error
     except AssertionError as error:
         # multiurl's way to say that a body was shorter than promised
-        raise PassingError(f"the service broke off ({error})", code="cds-busy") from error
+        raise PassingError("cds-busy", f"the service broke off ({error})") from error
 
 
 def licence_missing() -> InputError:
@@ -99,7 +99,7 @@ def _explain(error: Exception, response: Any) -> Exception:
     status, text = response.status_code, str(error)
     if status in BUSY:
         cause = f"the Climate Data Store is busy (HTTP {status})"
-        return PassingError(cause, wait=_asked_wait(response), code="cds-busy")
+        return PassingError("cds-busy", cause, wait=_asked_wait(response))
     if status == 403 and re.search("licence|license|polic", text, re.IGNORECASE):
         return licence_missing()
     if status in {401, 403}:
