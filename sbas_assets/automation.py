@@ -12,7 +12,7 @@ import dagster as dg
 from sbas_assets.assets.declare import FRAMES, JOB
 from sbas_assets.errors import InputError
 from sbas_assets.frames import FrameCatalogue
-from sbas_assets.mintpy.weather import news_expected
+from sbas_assets.mintpy.era5_standing import news_expected
 from sbas_assets.resources import Platform
 
 

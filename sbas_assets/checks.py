@@ -15,8 +15,9 @@ import numpy as np
 from sbas_assets.assets.declare import FRAMES
 from sbas_assets.assets.source import report_stack
 from sbas_assets.errors import InputError
+from sbas_assets.mintpy.era5 import ERA5
+from sbas_assets.mintpy.era5_standing import standing
 from sbas_assets.mintpy.network import find_islands, kept_and_dropped
-from sbas_assets.mintpy.weather import ERA5, standing
 from sbas_assets.mintpy.workfolder import NETWORK_STACK
 from sbas_assets.published.steps import PUBLISH_STEPS, source_file
 from sbas_assets.resources import Platform, dagster_failures

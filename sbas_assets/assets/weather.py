@@ -3,7 +3,7 @@
 import dagster as dg
 
 from sbas_assets.assets.declare import declare
-from sbas_assets.mintpy.weather import ERA5
+from sbas_assets.mintpy.era5 import ERA5
 from sbas_assets.resources import Platform
 
 

@@ -12,7 +12,7 @@ UP_TO_TROPOSPHERE = '+key:"troposphere"'
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sbas_assets.mintpy.weather._LOOK_AGAIN_S", 0.1)
+    monkeypatch.setattr("sbas_assets.mintpy.era5._LOOK_AGAIN_S", 0.1)
     monkeypatch.setattr("sbas_assets.resources.FIRST_DELAY_S", 0.1)
 
 
