@@ -229,6 +229,7 @@ def test_zarr_equals_hdf5_fails_on_one_different_number(finished: FrameAtWork) -
 
 def test_a_check_of_a_product_that_was_never_made_says_so(fresh: FrameAtWork) -> None:
     names = {
+        "era5": "era5_complete",
         "network": "network_connected",
         "timeseries": "temporal_coherence",
         "velocity": "velocity_in_bounds",
@@ -239,9 +240,10 @@ def test_a_check_of_a_product_that_was_never_made_says_so(fresh: FrameAtWork) ->
         assert [failure["code"] for failure in found.values()] == ["upstream-missing"]
 
 
-def test_every_check_is_seen_failing_here() -> None:
+def test_every_check_is_seen_failing_here_or_in_the_tests_of_the_weather() -> None:
     seen = {
         "preflight",
+        "era5_complete",
         "network_connected",
         "reliable_pixels",
         "temporal_coherence",
