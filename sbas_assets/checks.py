@@ -62,9 +62,10 @@ def era5_complete(context: dg.AssetCheckExecutionContext, platform: Platform) ->
         found = standing(frame)
     policy, latest = frame.config.missing_weather, max(found.missing.values(), default="")
     bearable = policy == "partial" and not found.faults and len(found.missing) < len(found.dates)
+    late = ", ".join([*sorted(found.missing)[:5], *(["..."] if len(found.missing) > 5 else [])])
     told = {
-        "wait": f"the corrected series waits for {len(found.missing)} dates: {latest}",
-        "partial": f"{len(found.missing)} dates are left out of the corrected series: {latest}",
+        "wait": f"the corrected series waits for {late}, {latest}",
+        "partial": f"the corrected series is made without {late}, {latest}",
     }[policy]
     return dg.AssetCheckResult(
         passed=not (found.missing or found.faults),
