@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,7 @@ AREAS = (NORTH, SOUTH)
 PLACES = 3
 """At the service."""
 PATIENCE_S = 300
+STARTED: list[subprocess.Popen[str]] = []
 # a worker does its frames one after the other, with the imports of one process
 WORKER = """
 import sys
@@ -77,7 +78,18 @@ def worker(root: Path, keys: Sequence[str], select: str = "era5") -> subprocess.
     env = {name: value for name, value in os.environ.items() if name not in {"DAGSTER_HOME", "SBAS_STORE"}}
     env["SBAS_ROOT"] = str(root)
     pipe = subprocess.PIPE
-    return subprocess.Popen([sys.executable, "-c", WORKER, select, *keys], env=env, stdout=pipe, stderr=pipe, text=True)
+    words = [sys.executable, "-c", WORKER, select, *keys]
+    STARTED.append(subprocess.Popen(words, env=env, stdout=pipe, stderr=pipe, text=True))
+    return STARTED[-1]
+
+
+@pytest.fixture(autouse=True)
+def no_worker_outlives_its_test() -> Iterator[None]:
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()
+        process.communicate()
 
 
 def finish(workers: Sequence[subprocess.Popen[str]]) -> None:
