@@ -13,6 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
 from sbas_assets.errors import InputError
 from sbas_assets.workspace import Settings, atomic_write
 
@@ -61,11 +63,21 @@ def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        instance = dg.DagsterInstance.get()
+        # its databases are made at the first use: two processes that make them at once leave a broken home for good
+        with FileLock(home / ".opening.lock"):
+            instance = dg.DagsterInstance.get()
+            _make_databases(instance)
     except (dg.DagsterError, SQLAlchemyError, OSError) as error:
         raise _unusable(home, str(error)) from error
     with instance:
         yield instance
+
+
+def _make_databases(instance: dg.DagsterInstance) -> None:
+    """Touch what Dagster would make later, when it is first asked."""
+    instance.get_runs_count()
+    instance.all_asset_keys()
+    instance.all_instigator_state()
 
 
 def silence() -> None:

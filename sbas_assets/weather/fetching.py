@@ -66,10 +66,11 @@ def fetch(
     _require_space(library.folder, wanted)
     lock = FileLock(library.hidden / f"{wanted.tile.name}.lock")
     try:
-        yield from _wait_for(lock, wanted.tile, find_wanted)
+        yield from _wait_for(lock, wanted.tile, find_wanted, tell)
         wanted = find_wanted()
         if not wanted.dates:
             return {}
+        library.tidy(wanted.tile)
         service = Service(Patience(limits.patience, tell))
         journal = Journal(library.hidden, wanted.tile, service.url)
         slots = Slots(library.hidden, limits.requests)
@@ -94,7 +95,9 @@ def _require_space(folder: Path, wanted: Wanted) -> None:
         )
 
 
-def _wait_for(lock: FileLock, tile: Tile, find_wanted: Callable[[], Wanted]) -> Iterator[Pause]:
+def _wait_for(
+    lock: FileLock, tile: Tile, find_wanted: Callable[[], Wanted], tell: Callable[[str], None]
+) -> Iterator[Pause]:
     """Become the only one to fetch files of a tile, or wait until all that is needed has come."""
     Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
     waited = False
@@ -102,5 +105,8 @@ def _wait_for(lock: FileLock, tile: Tile, find_wanted: Callable[[], Wanted]) -> 
         try:
             lock.acquire(timeout=0)
         except Timeout:
+            text = f"ERA5: another run fetches files of {tile.name}: waiting for it"
+            if not waited:
+                tell(text)
             waited = True
-            yield Pause(f"ERA5: another run fetches files of {tile.name}: waiting for it", _LOOK_AGAIN_S)
+            yield Pause(text, _LOOK_AGAIN_S)

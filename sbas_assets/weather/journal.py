@@ -48,7 +48,7 @@ class Journal:
 
     def write(self, request: str, dates: Sequence[str]) -> Submitted:
         """Keep a request that the service has accepted."""
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = datetime.now(UTC).isoformat()
         entry = Submitted(request=request, tile=self._tile.name, dates=tuple(dates), url=self._url, at=now)
         atomic_write(self._folder / f"{request}.json", entry.model_dump_json(indent=1))
         return entry

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sbas_assets.digests import Digest, Digests
 from sbas_assets.weather.gribs import BadGribError, Field, Release, judge, read_fields, require_cover
-from sbas_assets.weather.tiles import Area, Tile
+from sbas_assets.weather.tiles import Area, Tile, parse_name
 from sbas_assets.workspace import atomic_write, move_into_place, sync_folder
 
 _READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -132,6 +132,12 @@ class Library:
     def has_all(self, tile: Tile, dates: Iterable[str]) -> bool:
         """Whether there are files of a tile for all dates."""
         return all((self.folder / tile.file(date)).is_file() for date in dates)
+
+    def tidy(self, tile: Tile) -> None:
+        """Remove what a killed process has left of writing files of a tile; needs the tile's lock."""
+        for left in self.hidden.glob("ERA5_*.grb.*"):
+            if (parse_name(left.name.rpartition(".")[0]) or (None,))[0] == tile:
+                left.unlink(missing_ok=True)
 
     def set_aside(self, path: Path, reason: str) -> Path:
         """Move a file that is no good out of the way, with its reason beside it."""

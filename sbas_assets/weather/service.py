@@ -5,7 +5,9 @@ Calls are repeated while the service does not answer or asks to wait; what its f
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import re
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -88,6 +90,7 @@ class Service:
         results = self._call(remote.get_results)
         size, url = results.content_length, results.location
         self._call(lambda: _fetch(url, target, size))
+        _require_checksum(target, results.asset.get("file:checksum"))
 
     def may_fetch_era5(self) -> bool:
         """Whether the account has accepted a licence that ERA5 has or had."""
@@ -216,3 +219,15 @@ def _fetch(url: str, target: Path, size: int) -> None:
     if found != size:
         target.unlink()
         raise RefusedError(f"the result has {found} bytes, not the {size} that were promised")
+
+
+def _require_checksum(target: Path, checksum: str | None) -> None:
+    """Refuse a result that is not what the service made: GRIB has no checksum of its own."""
+    # of another kind than MD5 it is not known here
+    if not re.fullmatch("[0-9a-f]{32}", checksum or ""):
+        return
+    with target.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if found != checksum:
+        target.unlink()
+        raise RefusedError(f"the result's checksum is {found}, not the {checksum} that was promised")

@@ -17,7 +17,7 @@ from sbas_assets_tests.weather.cds_requests import RefusedError, Request, invali
 from sbas_assets_tests.weather.era5_fields import messages
 
 CALL_FAULTS = ("429", "503")
-BODY_FAULTS = ("wrong size", "html", "other date", "missing level", "garbage", "other area")
+BODY_FAULTS = ("wrong size", "flipped bit", "html", "other date", "missing level", "garbage", "other area")
 TRANSFER_FAULTS = ("truncated body", "stall")
 FAULTS = (*CALL_FAULTS, *BODY_FAULTS, *TRANSFER_FAULTS, "job failed")
 
@@ -225,6 +225,8 @@ class Jobs:
             whole = random.Random(job.id).randbytes(len(whole))
         job.size, job.checksum = len(whole), md5(whole).hexdigest()
         job.body = whole[: len(whole) * 2 // 3] if fault == "wrong size" else whole
+        if fault == "flipped bit":
+            job.body = whole[:3000] + bytes([whole[3000] ^ 1]) + whole[3001:]
         job.dates = () if fault else tuple(dict.fromkeys(date for date, _ in available))
 
     def _fields(self, request: Request, available: list[tuple[str, int]], fault: str | None) -> bytes:

@@ -124,6 +124,7 @@ def test_a_request_that_the_service_finds_too_large_is_divided(
     [
         ("job failed", ONCE),
         ("wrong size", ONCE),
+        ("flipped bit", ONCE),
         ("html", ONCE),
         ("garbage", ONCE),
         ("other area", ONCE),
@@ -137,7 +138,7 @@ def test_a_wrong_answer_is_set_aside_and_asked_for_again(
     assert fetched(frame) == list(DATES)
     assert cds.dates_submitted == ONCE + Counter(again)
     aside = set_aside(weather_folder(frame))
-    assert len(aside) == (fault not in {"job failed", "wrong size"})
+    assert len(aside) == (fault not in {"job failed", "wrong size", "flipped bit"})
 
 
 @pytest.mark.parametrize("fault", ["truncated body", "stall"])

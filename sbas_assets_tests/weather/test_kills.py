@@ -183,9 +183,6 @@ def account(cds: CdsServer, at_work: FrameWithAttributes) -> Account:
 @pytest.fixture
 def nursery(cds: CdsServer, at_work: FrameWithAttributes) -> Iterator[Nursery]:
     with Nursery(at_work.root) as nursery:
-        # Dagster makes its databases when it is first used
-        nursery.start(at_work, "topsStack")
-        nursery.finish()
         yield nursery
 
 

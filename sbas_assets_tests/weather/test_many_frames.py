@@ -69,9 +69,6 @@ def add_frames(root: Path, stack: Path, keys: Sequence[str]) -> None:
     values = {"track": 71, "direction": "descending", "stack": str(stack), "mintpy": options, "attributes": attributes}
     for key in keys:
         FrameCatalogue(root).add(key, frame_config(values))
-    if not (root / "dagster").exists():
-        # Dagster makes its databases when it is first used
-        finish([worker(root, keys[:1], select="topsStack")])
 
 
 def worker(root: Path, keys: Sequence[str], select: str = "era5") -> subprocess.Popen[str]:
