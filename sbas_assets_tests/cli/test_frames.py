@@ -31,6 +31,7 @@ def test_a_frame_is_added_listed_and_removed_with_its_partition(stack: Path, tmp
         "stack": str(stack),
         "mintpy": {"mintpy.deramp": "linear"},
         "attributes": {},
+        "missing_weather": "wait",
         "velocity": None,
     }
     removed = sbas("frames", "remove", "T071D_x")
