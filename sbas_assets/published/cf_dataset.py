@@ -77,7 +77,9 @@ def build_arrays(file: MintPyFile, product: str, geometry: MintPyFile | None) ->
         variable = describe_dataset(product, name, file.dims(name), file.unit(name))
         data[variable.name] = _array(reader, variable)
     places = {} if grid is not None else _radar_places(data, geometry, file)
-    located = {"grid_mapping": GRID_MAPPING} if grid is not None else {"coordinates": " ".join(places)}
+    located: dict[str, Any] = {"coordinates": " ".join(places)}
+    if grid is not None:
+        located = {"grid_mapping": GRID_MAPPING, **grid.conventions()}
     for name, array in data.items():
         if array.dims[-2:] == ("y", "x") and any(located.values()):
             data[name] = replace(array, attrs=array.attrs | located)
@@ -166,7 +168,9 @@ def root_attributes(
                 found[name] = kind(file.attributes[key])
             except ValueError as error:
                 raise _invalid(file, f"attribute {key} is {file.attributes[key]!r}, not a number") from error
+    grid = grid_of(file.attributes, file.shape, file.path)
     return {
+        **(grid.conventions() if grid is not None else {}),
         "Conventions": "CF-1.11",
         "title": f"{product} of frame {frame}",
         "history": str(provenance.get("history", history)),

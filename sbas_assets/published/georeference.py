@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pyproj import CRS
@@ -19,6 +20,23 @@ from sbas_assets.errors import InputError
 from sbas_assets.published.arrays import Array, line
 
 GRID_MAPPING = "spatial_ref"
+# the Zarr conventions that say where pixels are, for readers that do not know CF
+CONVENTIONS = [
+    {
+        "name": "spatial:",
+        "uuid": "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4",
+        "schema_url": "https://raw.githubusercontent.com/zarr-conventions/spatial/refs/tags/v1/schema.json",
+        "spec_url": "https://github.com/zarr-conventions/spatial/blob/v1/README.md",
+        "description": "Spatial coordinate information",
+    },
+    {
+        "name": "proj:",
+        "uuid": "f17cb550-5864-4468-aeb7-f3180cfb622f",
+        "schema_url": "https://raw.githubusercontent.com/zarr-conventions/geo-proj/refs/tags/v1/schema.json",
+        "spec_url": "https://github.com/zarr-conventions/geo-proj/blob/v1/README.md",
+        "description": "Coordinate reference system information for geospatial data",
+    },
+]
 
 
 @dataclass(frozen=True)
@@ -54,6 +72,24 @@ class Grid:
             "y": line(("y",), y, attrs["y"]),
             "x": line(("x",), x, attrs["x"]),
             GRID_MAPPING: line((), np.array(0, np.int64), self._mapping_attrs()),
+        }
+
+    def conventions(self) -> dict[str, Any]:
+        """Return the attributes of the Zarr conventions ``spatial:`` and ``proj:``, for a group or a map.
+
+        The transform is in rasterio's order and starts at the outer corner of the first pixel.
+        """
+        authority = self.crs.to_authority()
+        x_last, y_last = self.x_first + self.x_step * self.width, self.y_first + self.y_step * self.length
+        xs, ys = sorted((self.x_first, x_last)), sorted((self.y_first, y_last))
+        return {
+            "zarr_conventions": CONVENTIONS,
+            "spatial:dimensions": ["y", "x"],
+            "spatial:transform": [self.x_step, 0.0, self.x_first, 0.0, self.y_step, self.y_first],
+            "spatial:shape": [self.length, self.width],
+            "spatial:bbox": [xs[0], ys[0], xs[1], ys[1]],
+            "spatial:registration": "pixel",
+            **({"proj:code": ":".join(authority)} if authority else {"proj:wkt2": self.crs.to_wkt()}),
         }
 
     def _axis_attrs(self) -> dict[str, dict[str, str]]:

@@ -109,6 +109,7 @@ def _publish_step(product: str, source: Source) -> Step:
         name=f"zarr_{product}",
         upstream=source.assets,
         options=("mintpy.geocode",),
+        code_version="2",
         make=make,
         damaged=damaged,
     )

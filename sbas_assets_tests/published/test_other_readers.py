@@ -1,0 +1,98 @@
+"""A published product opened by programs that know nothing of this package: values, CRS, places, units, dates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import rasterio
+import rioxarray  # noqa: F401
+import xarray as xr
+import zarr
+from rasterio.transform import from_origin
+
+from .conftest import DATES, GEO, PROVENANCE, Sources, make_sources
+
+CORNER = from_origin(25.3, 36.5, 0.002, 0.001)
+UTM = {**GEO, "Y_FIRST": "4040000", "X_FIRST": "300000", "Y_STEP": "-30", "X_STEP": "30", "Y_UNIT": "meters"}
+
+
+@pytest.fixture
+def stored(geo: Sources, tmp_path: Path) -> Callable[..., str]:
+    """Publish a product to a folder; returns the Zarr group's path."""
+    from sbas_assets.published.zarr_product import write_product
+
+    def write(product: str, source: Path) -> str:
+        where = str(tmp_path / "store")
+        return write_product(source, product, where, "T109D_test", "a1", PROVENANCE, max_memory_gb=1).url
+
+    return write
+
+
+def test_xarray_alone_reads_values_units_and_dates(geo: Sources, stored: Callable[..., str]) -> None:
+    with xr.open_zarr(stored("timeseries_demErr", geo.timeseries)) as data, h5py.File(geo.timeseries) as file:
+        np.testing.assert_array_equal(data.displacement.to_numpy(), file["timeseries"][:])
+        assert data.displacement.dims == ("time", "y", "x")
+        assert data.displacement.units == "m"
+        assert "toward the satellite" in data.displacement.sign_convention
+        assert [str(day)[:10].replace("-", "") for day in data.time.to_numpy()] == DATES
+
+
+def test_gdal_reads_values_crs_place_and_unit(geo: Sources, stored: Callable[..., str]) -> None:
+    # GDAL 3.11 and older do not know Zarr 3's codecs
+    group = stored("velocity", geo.velocity)
+    with rasterio.open(f'ZARR:"{group}":/velocity') as data, h5py.File(geo.velocity) as file:
+        assert data.crs.to_epsg() == 4326
+        assert data.transform.almost_equals(CORNER, precision=1e-12)
+        assert data.units == ("m/year",)
+        assert np.isnan(data.nodata)
+        np.testing.assert_array_equal(data.read(1), file["velocity"][:])
+
+
+def test_gdal_reads_one_date_of_a_series(geo: Sources, stored: Callable[..., str]) -> None:
+    group = stored("timeseries_demErr", geo.timeseries)
+    with rasterio.open(f'ZARR:"{group}":/displacement:3') as data, h5py.File(geo.timeseries) as file:
+        assert data.crs.to_epsg() == 4326
+        np.testing.assert_array_equal(data.read(1), file["timeseries"][3])
+
+
+@pytest.mark.parametrize("known", ["CF", "conventions"])
+def test_rioxarray_finds_crs_and_place_by_cf_or_by_the_zarr_conventions_alone(
+    geo: Sources, stored: Callable[..., str], known: str
+) -> None:
+    group = stored("velocity", geo.velocity)
+    if known == "CF":
+        data = xr.open_zarr(group, decode_coords="all").velocity
+        data.attrs = {key: value for key, value in data.attrs.items() if ":" not in key and key != "zarr_conventions"}
+    else:
+        data = xr.open_zarr(group).velocity.drop_vars(["x", "y", "spatial_ref"], errors="ignore")
+    assert data.rio.crs.to_epsg() == 4326
+    assert data.rio.transform().almost_equals(CORNER, precision=1e-12)
+
+
+def test_group_and_maps_say_where_they_are_in_the_zarr_conventions(geo: Sources, stored: Callable[..., str]) -> None:
+    group = zarr.open_group(stored("timeseries_demErr", geo.timeseries), mode="r")
+    for node in (group, group["displacement"]):
+        assert [item["name"] for item in node.attrs["zarr_conventions"]] == ["spatial:", "proj:"]
+        assert node.attrs["spatial:dimensions"] == ["y", "x"]
+        assert node.attrs["spatial:transform"] == [0.002, 0, 25.3, 0, -0.001, 36.5]
+        assert node.attrs["spatial:shape"] == [30, 40]
+        assert node.attrs["spatial:bbox"] == pytest.approx([25.3, 36.47, 25.38, 36.5])
+        assert (node.attrs["spatial:registration"], node.attrs["proj:code"]) == ("pixel", "EPSG:4326")
+    assert "zarr_conventions" not in group["time"].attrs
+    assert "zarr_conventions" not in group["bperp"].attrs
+
+
+def test_a_projected_product_names_its_zone(tmp_path: Path, stored: Callable[..., str]) -> None:
+    sources = make_sources(tmp_path / "utm", "geo_", {**UTM, "UTM_ZONE": "35N"})
+    group = zarr.open_group(stored("velocity", sources.velocity), mode="r")
+    assert group.attrs["proj:code"] == "EPSG:32635"
+    assert group.attrs["spatial:bbox"] == [300000, 4039100, 301200, 4040000]
+
+
+def test_a_product_in_radar_geometry_claims_no_place(radar: Sources, stored: Callable[..., str]) -> None:
+    group = zarr.open_group(stored("velocity", radar.velocity), mode="r")
+    assert not [key for key in {**group.attrs, **group["velocity"].attrs} if ":" in key or key == "zarr_conventions"]
