@@ -24,8 +24,8 @@ PACKAGES = ("dagster", "mintpy", "zarr", "xarray", "h5py", "numpy")
 OLDEST_PYTHON = (3, 12)
 LEAST_FREE_GB = 10
 LEAST_MEMORY_GB = 4  # MintPy's own default of mintpy.compute.maxMemory
-# a store that does not answer is told at once, not after minutes of retries
-_S3_AT_ONCE = {"config_kwargs": {"connect_timeout": 5, "read_timeout": 10, "retries": {"max_attempts": 1}}}
+# a store that does not answer is told within twice as many seconds, not after a minute
+STORE_PATIENCE_S = 4
 
 Status = Literal["ok", "warning", "failure"]
 
@@ -149,12 +149,13 @@ def locks(settings: Settings) -> Finding:
 
 def store(settings: Settings) -> Finding:
     """Whether an object can be written to the store, read and deleted."""
+    from sbas_assets.published.deadlines import Deadlines
     from sbas_assets.published.store import open_store, store_faults
 
     url = settings.store
     try:
         with store_faults(url):
-            place = open_store(url, _S3_AT_ONCE if url.startswith("s3") else None)
+            place = open_store(url, deadlines=Deadlines.from_env().at_most(STORE_PATIENCE_S))
             if place.is_local and not Path(place.root).exists():
                 reason = _why_not_writable(_existing(Path(place.root)))
                 mend = "set SBAS_STORE to a folder of yours"
@@ -166,7 +167,7 @@ def store(settings: Settings) -> Finding:
             name = place.path(f".doctor-{uuid.uuid4().hex}")
             place.put(name, b"sbas_assets")
             intact = place.read(name) == b"sbas_assets"
-            place.fs.rm(name)
+            place.delete([name])
     except SbasError as error:
         return Finding("SBAS_STORE", "failure", f"[{error.code}] {error.message}", error.mend)
     except Exception as error:

@@ -1,7 +1,7 @@
-"""One place in an object store, whatever fsspec calls it, and its faults as errors that a person can act on.
+"""One place in an object store, whatever fsspec calls it.
 
-Belongs here: paths, bytes, listings, the pointer's atomic move, and the translation of faults. Does not belong
-here: what is stored (`manifest`, `zarr_product`).
+Belongs here: paths, bytes, listings, the pointer's atomic move. Does not belong here: what is stored (`manifest`,
+`zarr_product`), how S3 is read and written (`s3_filesystem`, `object_writer`), what faults mean (`store_faults`).
 
 A published product is
 ``<store>/<frame>/<product>/<version>[-<attempt>]/{data.zarr/, manifest.json}`` and, moved last,
@@ -10,50 +10,54 @@ A published product is
 
 from __future__ import annotations
 
-import errno
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from zarr.abc.store import Store as ZarrStore
 from zarr.storage import FsspecStore, LocalStore
 
-from sbas_assets.errors import InputError, OutsideError, SbasError
+from sbas_assets.published.deadlines import Deadlines
+from sbas_assets.published.local_objects import digest, only_writer, remove_files
+from sbas_assets.published.store_faults import bucket_missing, conflict, store_faults, url_error
 from sbas_assets.workspace import atomic_write
+
+if TYPE_CHECKING:
+    from sbas_assets.published.object_writer import ObjectWriter
+
+__all__ = ["DATA", "LATEST", "MANIFEST", "ObjectInfo", "Store", "open_store", "store_faults"]
 
 DATA = "data.zarr"
 MANIFEST = "manifest.json"
 LATEST = "latest.json"
 
-# s3fs reads every object twice (HEAD, then GET) unless told to read it in one piece; a cached listing would
-# hide what another process has published.
-_S3_OPTIONS: dict[str, Any] = {"use_listings_cache": False, "max_concurrency": 1}
+_S3 = ("s3://", "s3a://")
 
-# Classes of botocore, aiohttp and Python, by name: the store's client may not be installed.
-_UNREACHABLE = frozenset(
-    {
-        "ConnectionError",
-        "EndpointConnectionError",
-        "HTTPClientError",
-        "ClientConnectionError",
-        "TimeoutError",
-        "ConnectTimeoutError",
-        "ReadTimeoutError",
-        "ResponseParserError",
-    }
-)
-_FORBIDDEN = frozenset(
-    {"PermissionError", "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "CredentialRetrievalError"}
-)
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_REFUSED = (errno.EROFS, errno.EPERM)
-_BUSY = (errno.EBUSY, errno.EIO, getattr(errno, "EREMOTEIO", errno.EIO))
-_MISPLACED = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """What a listing tells of an object.
+
+    Parameters
+    ----------
+    size : int
+        Bytes.
+    modified : datetime
+        When it was last written, with a time zone, by the store's own clock.
+    tag : str or None
+        As of `Store.read_tagged`; None where that would mean reading the object.
+    """
+
+    size: int
+    modified: datetime
+    tag: str | None
 
 
 @dataclass(frozen=True)
@@ -70,17 +74,25 @@ class Store:
         The prefix in the filesystem's own spelling, without a slash at its end.
     options : dict
         What the filesystem was made with.
+    deadlines : Deadlines
+        How long an S3 server may take; a folder's lock is waited for as long.
     """
 
     url: str
     fs: Any
     root: str
     options: dict[str, Any] = field(default_factory=dict)
+    deadlines: Deadlines = field(default_factory=Deadlines)
 
     @property
     def is_local(self) -> bool:
         """True for a folder of this machine."""
         return isinstance(self.fs, LocalFileSystem)
+
+    @property
+    def is_s3(self) -> bool:
+        """True for a bucket."""
+        return "s3" in self._protocols
 
     def path(self, *parts: str) -> str:
         """Return the full path of something below the root."""
@@ -91,16 +103,24 @@ class Store:
         try:
             return bytes(self.fs.cat_file(path))
         except FileNotFoundError as error:
-            if _bucket_missing(error):
+            if bucket_missing(error):
                 raise
             return None
 
+    def read_tagged(self, path: str) -> tuple[bytes, str] | None:
+        """Return an object's bytes and the tag that `put_if` expects, or None when there is no such object."""
+        if self.is_s3:
+            return self._writer.read_tagged(self._key(path))
+        data = self.read(path)
+        return None if data is None else (data, digest(data))
+
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the size of every object below a folder, by name relative to it; empty when there is none."""
-        self.fs.invalidate_cache()
-        found = self.fs.find(folder, detail=True)
-        start = len(folder) + 1
-        return {name[start:]: int(info["size"]) for name, info in sorted(found.items())}
+        return {name: int(info["size"]) for name, info in self._found(folder).items()}
+
+    def listing(self, folder: str) -> dict[str, ObjectInfo]:
+        """Return what is known of every object below a folder, by name relative to it; empty when there is none."""
+        return {name: self._info(info) for name, info in self._found(folder).items()}
 
     def folders(self, folder: str) -> list[str]:
         """Return the names of the folders in a folder, sorted; empty when it does not exist."""
@@ -108,7 +128,7 @@ class Store:
         try:
             entries = self.fs.ls(folder, detail=True)
         except FileNotFoundError as error:
-            if _bucket_missing(error):
+            if bucket_missing(error):
                 raise
             return []
         return sorted(entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in entries if entry["type"] == "directory")
@@ -117,8 +137,62 @@ class Store:
         """Write an object so that a reader sees the old bytes or the new ones, never a part."""
         if self.is_local:
             atomic_write(Path(path), data)
+        elif self.is_s3:
+            self._writer.put(self._key(path), data)
         else:
             self.fs.pipe_file(path, data)
+
+    def put_if(self, path: str, data: bytes, expected: str | None) -> str:
+        """Write a small object unless somebody else has written it meanwhile.
+
+        In S3 the server decides, in a folder a lock beside the file; in any other store what is there is compared
+        first, and somebody else can still come in between.
+
+        Parameters
+        ----------
+        path : str
+            Full path of the object.
+        data : bytes
+            What it shall hold.
+        expected : str or None
+            The tag that `read_tagged` told, or None when there was no such object.
+
+        Returns
+        -------
+        str
+            The object's new tag.
+
+        Raises
+        ------
+        OutsideError
+            ``store-conflict``: it is there although None was expected, or has another tag. Any other fault leaves it
+            open whether the object was written; reading it tells.
+        """
+        if self.is_s3:
+            from sbas_assets.published.object_writer import RefusedError
+
+            try:
+                return self._writer.put_if(self._key(path), data, expected)
+            except RefusedError as error:
+                raise conflict(self.url, path) from error
+        if not self.is_local:
+            return self._compare_and_put(path, data, expected)
+        with only_writer(path, self.deadlines.request_s):
+            return self._compare_and_put(path, data, expected)
+
+    def delete(self, paths: Sequence[str]) -> None:
+        """Remove objects, in S3 a thousand with each request; one that is not there is no error.
+
+        In a folder, folders that are empty then go too.
+        """
+        if self.is_s3:
+            self._writer.delete([self._key(path) for path in paths])
+        elif self.is_local:
+            remove_files(self.root, paths)
+        else:
+            for path in paths:
+                with suppress(FileNotFoundError):
+                    self.fs.rm_file(path)
 
     def remove_local(self, folder: str) -> None:
         """Remove a folder of a local store."""
@@ -128,11 +202,55 @@ class Store:
         """Return Zarr's own view of a path."""
         if self.is_local:
             return LocalStore(path, read_only=read_only)
-        protocol = self.fs.protocol if isinstance(self.fs.protocol, str) else self.fs.protocol[0]
-        return FsspecStore.from_url(f"{protocol}://{path}", storage_options=self.options, read_only=read_only)
+        if not self.is_s3:
+            return FsspecStore.from_url(
+                f"{self._protocols[0]}://{path}", storage_options=self.options, read_only=read_only
+            )
+        if not read_only:
+            return self._writer.zarr(self._key(path))
+        return FsspecStore(type(self.fs)(**self.options, asynchronous=True), path=path, read_only=True)
+
+    @property
+    def _protocols(self) -> tuple[str, ...]:
+        return (self.fs.protocol,) if isinstance(self.fs.protocol, str) else tuple(self.fs.protocol)
+
+    @cached_property
+    def _writer(self) -> ObjectWriter:
+        # obstore is imported when something is written
+        from sbas_assets.published.object_writer import ObjectWriter
+
+        return ObjectWriter(self.fs, self.root.split("/", 1)[0])
+
+    def _key(self, path: str) -> str:
+        return path.partition("/")[2]
+
+    def _found(self, folder: str) -> dict[str, dict[str, Any]]:
+        self.fs.invalidate_cache()
+        found = self.fs.find(folder, detail=True)
+        start = len(folder) + 1
+        return {name[start:]: info for name, info in sorted(found.items())}
+
+    def _info(self, info: Mapping[str, Any]) -> ObjectInfo:
+        tag: str | None = None
+        if self.is_local:
+            modified = datetime.fromtimestamp(info["mtime"], UTC)
+        elif self.is_s3:
+            modified, tag = info["LastModified"].astimezone(UTC), str(info["ETag"]).strip('"')
+        else:
+            modified = self.fs.modified(info["name"])
+        return ObjectInfo(int(info["size"]), modified, tag)
+
+    def _compare_and_put(self, path: str, data: bytes, expected: str | None) -> str:
+        there = self.read(path)
+        if (None if there is None else digest(there)) != expected:
+            raise conflict(self.url, path)
+        self.put(path, data)
+        return digest(data)
 
 
-def open_store(url: str, storage_options: Mapping[str, Any] | None = None) -> Store:
+def open_store(
+    url: str, storage_options: Mapping[str, Any] | None = None, *, deadlines: Deadlines | None = None
+) -> Store:
     """Return the store at a URL; nothing is read, so an unreachable one is found out later.
 
     Parameters
@@ -140,99 +258,41 @@ def open_store(url: str, storage_options: Mapping[str, Any] | None = None) -> St
     url : str
         A folder, or any URL that fsspec knows: ``file://``, ``memory://``, ``s3://bucket/prefix``.
     storage_options : mapping, optional
-        Given to fsspec; for S3 the ``AWS_*`` variables are read anyway.
+        Given to fsspec; for S3 the ``AWS_*`` variables and ``~/.aws`` are read anyway, and requests are anonymous
+        where no credentials are found.
+    deadlines : Deadlines, optional
+        As `SBAS_STORE_TIMEOUT` says when None.
 
     Raises
     ------
     InputError
-        ``store-url-invalid``: no such scheme, its client is not installed, or the bucket is left out.
+        ``store-url-invalid``: no such scheme, its client is not installed, or the bucket is left out;
+        ``store-permission``: the profile or the credentials are not whole; ``store-timeout-invalid``.
     """
     options = dict(storage_options or {})
-    if url.startswith(("s3://", "s3a://")):
-        options = _S3_OPTIONS | options
+    deadlines = deadlines or Deadlines.from_env()
     try:
-        fs, root = url_to_fs(url, **options)
+        with store_faults(url):
+            if url.startswith(_S3):
+                return _open_s3(url, options, deadlines)
+            fs, root = url_to_fs(url, **options)
     except (ValueError, ImportError) as error:
-        raise _url_error(url, str(error)) from error
+        raise url_error(url, str(error)) from error
     root = root.rstrip("/")
     if not url.strip() or (not root and not isinstance(fs, LocalFileSystem)):
-        raise _url_error(url, "it names no folder or bucket")
-    return Store(url, fs, root, options)
+        raise url_error(url, "it names no folder or bucket")
+    return Store(url, fs, root, options, deadlines)
 
 
-def _url_error(url: str, reason: str) -> InputError:
-    return InputError(
-        "store-url-invalid",
-        f"the store's URL {url!r} cannot be used: {reason}",
-        mend="set SBAS_STORE to a folder, or to s3://bucket/prefix",
-    )
+def _open_s3(url: str, options: Mapping[str, Any], deadlines: Deadlines) -> Store:
+    # botocore takes most of a second to import, which a store in a folder need not wait for
+    from sbas_assets.published.s3_filesystem import PatientS3, make_options
 
-
-@contextmanager
-def store_faults(url: str) -> Iterator[None]:
-    """Turn the faults of a store into `OutsideError` and `InputError`; anything else passes unchanged.
-
-    Parameters
-    ----------
-    url : str
-        The store's URL, for the message.
-
-    Raises
-    ------
-    OutsideError
-        ``store-unreachable`` or ``store-full``.
-    InputError
-        ``store-permission``, ``store-bucket-missing`` or ``store-url-invalid``.
-    """
-    try:
-        yield
-    except SbasError:
-        raise
-    except Exception as error:
-        fault = _translate(url, error)
-        if fault is None:
-            raise
-        raise fault from error
-
-
-def _translate(url: str, error: Exception) -> SbasError | None:
-    """Return the fault that an exception, or what caused it, stands for."""
-    names = {base.__name__ for link in _chain(error) for base in type(link).__mro__}
-    numbers = {link.errno for link in _chain(error) if isinstance(link, OSError)}
-    reason = str(error) or type(error).__name__
-    if _bucket_missing(error):
-        return InputError(
-            "store-bucket-missing", f"the bucket of {url} does not exist", mend="create it, or correct SBAS_STORE"
-        )
-    if numbers & set(_FULL):
-        return OutsideError("store-full", f"{url} is full: {reason}", mend="free space there, then run again")
-    if names & _FORBIDDEN or numbers & set(_REFUSED):
-        return InputError(
-            "store-permission",
-            f"{url} refuses access: {reason}",
-            mend="check the AWS_* credentials and the bucket's policy, or the folder's permissions",
-        )
-    if names & _UNREACHABLE or numbers & set(_BUSY):
-        return OutsideError(
-            "store-unreachable",
-            f"{url} does not answer: {reason}",
-            mend="check the network, AWS_ENDPOINT_URL and that the server runs; the step is tried again",
-        )
-    if numbers & set(_MISPLACED) or "NotImplementedError" in names:
-        return _url_error(url, reason)
-    return None
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _bucket_missing(error: BaseException) -> bool:
-    responses = (getattr(link, "response", None) for link in _chain(error))
-    return any(
-        isinstance(response, dict) and response.get("Error", {}).get("Code") == "NoSuchBucket" for response in responses
-    )
+    root = url.split("://", 1)[1].rstrip("/")
+    if not all(root.split("/")):
+        raise url_error(url, "it names no bucket, or has an empty part")
+    made = make_options(options, deadlines)
+    fs = PatientS3(**made)
+    # finds out about a malformed address now, without asking anybody
+    fs.connect()
+    return Store(url, fs, root, made, deadlines)
