@@ -37,7 +37,6 @@ class _Begun:
     digests: Digests
     kept: dict[str, Any] = field(default_factory=dict)
     attempted: set[str] = field(default_factory=set)
-    waits: Counter[str] = field(default_factory=Counter)
 
 
 class Platform(dg.ConfigurableResource):
@@ -49,6 +48,8 @@ class Platform(dg.ConfigurableResource):
 
     _locks: FrameLocks = PrivateAttr(default_factory=FrameLocks)
     _begun: dict[str, _Begun] = PrivateAttr(default_factory=dict)
+    # how often steps have given way to others
+    _waits: Counter[str] = PrivateAttr(default_factory=Counter)
 
     @property
     def settings(self) -> Settings:
@@ -76,11 +77,12 @@ class Platform(dg.ConfigurableResource):
             for kept in begun.kept.values():
                 kept.close()
         self._begun.clear()
+        self._waits.clear()
         self._locks.release()
 
     def materialize(self, context: dg.AssetExecutionContext, step: Step) -> dg.MaterializeResult[Any]:
         """Bring one asset of the run's frame up to date and describe it to Dagster."""
-        with dagster_failures(context, self._waits(context.partition_key)):
+        with dagster_failures(context, self._waits):
             frame, run = self.begin(context)
             begun = self._begun[frame.key]
             begun.attempted.add(step.name)
@@ -109,11 +111,6 @@ class Platform(dg.ConfigurableResource):
             # only now that the lock is held: another run may have changed files until then
             self._begun[key] = _Begun(frame, Digests(frame.workspace.digests))
         return self._begun[key].frame, run
-
-    def _waits(self, key: str) -> Counter[str]:
-        """How often each step of a frame has given way to others."""
-        return self._begun[key].waits if key in self._begun else Counter()
-
 
 def _elsewhere(context: dg.AssetExecutionContext, step: Step) -> set[str]:
     """Assets of the run that do not depend on a step."""

@@ -29,7 +29,7 @@ from sbas_assets.weather.gribs import BadGribError
 from sbas_assets.weather.library import GribRecord, Library
 from sbas_assets.weather.limits import Limits
 from sbas_assets.weather.receiving import Wanted
-from sbas_assets.weather.tiles import Area, Tile, candidates, files_in
+from sbas_assets.weather.tiles import Area, Tile, candidates, files_by_date
 from sbas_assets.workspace import atomic_write
 
 _MISSING = "missing"
@@ -49,11 +49,11 @@ class _Need:
 
     def look(self) -> tuple[dict[str, GribRecord], dict[str, str]]:
         """Return the verified file of each date, and what is wrong with those that have none."""
-        names = files_in(self.library.folder)
+        names = files_by_date(self.library.folder)
         found: dict[str, GribRecord] = {}
         wrong: dict[str, str] = {}
         for date in self.dates:
-            for name in candidates(self.tile, names, date):
+            for name in candidates(self.tile, names.get(date, ()), date):
                 try:
                     found[date] = self.library.verified(name, self.area)
                     break
@@ -199,10 +199,11 @@ def _state(job: Job) -> dict[str, str]:
     if method(job.template) != "pyaps":
         return {}
     need = _need(job)
-    names = set(files_in(need.library.folder))
+    names = files_by_date(need.library.folder)
     state = {"area": json.dumps(need.area)}
     for date in need.dates:
-        name = next((name for name in candidates(need.tile, names, date) if name in names), None)
+        there = names.get(date, ())
+        name = next((name for name in candidates(need.tile, there, date) if name in there), None)
         state[name or need.tile.file(date)] = (
             _MISSING if name is None else job.digests.of(need.library.folder / name).sha256
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +134,13 @@ def candidates(own: Tile, names: Iterable[str], date: str) -> list[str]:
     return [own.file(date), *(t.file(date) for t in sorted(larger, key=lambda t: (t.points, t.name)) if t != own)]
 
 
-def files_in(folder: Path) -> list[str]:
-    """Names of the ERA5 files in a folder, which need not exist."""
-    return sorted(path.name for path in folder.glob("ERA5_*.grb"))
+def files_by_date(folder: Path) -> dict[str, list[str]]:
+    """Names of the ERA5 files in a folder, which need not exist, by their date; sorted.
+
+    The folder of many frames has some ten thousand files: a frame looks at those of its dates only.
+    """
+    found = defaultdict(list)
+    for name in sorted(path.name for path in folder.glob("ERA5_*.grb")):
+        # ERA5_<area>_YYYYMMDD_HH.grb
+        found[name[-15:-7]].append(name)
+    return found

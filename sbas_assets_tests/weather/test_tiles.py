@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +21,7 @@ from mintpy.tropo_pyaps3 import (
     get_snwe,
 )
 
-from sbas_assets.weather.tiles import GRID_DEG, Area, Tile, candidates, files_in, parse_name
+from sbas_assets.weather.tiles import GRID_DEG, Area, Tile, candidates, files_by_date, parse_name
 
 DATES = ("20220101", "20220113", "20220125")
 OWN = Tile(Area(10, 30, -160, -150), 14)
@@ -243,15 +244,15 @@ def test_files_of_a_larger_area_are_chosen_as_by_mintpy(
         for date in dates:
             folder.joinpath(Tile(Area(*area), 14).file(date)).write_bytes(b"GRIB")
     theirs = mintpys_choice(folder.parent, tmp_path / "geometryRadar.h5")
-    own, names = Tile.around(Area(*HAWAII), 50000), files_in(folder)
+    own, names = Tile.around(Area(*HAWAII), 50000), [*chain.from_iterable(files_by_date(folder).values())]
     found = [[name for name in candidates(own, names, date) if name in names] for date in DATES]
     ours = [serving[0] if serving else own.file(date) for serving, date in zip(found, DATES, strict=True)]
     assert ours == theirs == [Tile(Area(*expected), 14).file(date) for date in DATES]
 
 
 def test_a_folder_that_is_not_there_has_no_files(tmp_path: Path) -> None:
-    assert files_in(tmp_path / "ERA5") == []
+    assert files_by_date(tmp_path / "ERA5") == {}
     tmp_path.joinpath("ERA5_N10_N30_W160_W150_20220101_14.grb.json").touch()
     tmp_path.joinpath(OWN.file(DATES[1])).touch()
     tmp_path.joinpath(OWN.file(DATES[0])).touch()
-    assert files_in(tmp_path) == [OWN.file(date) for date in DATES[:2]]
+    assert files_by_date(tmp_path) == {date: [OWN.file(date)] for date in DATES[:2]}
