@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import weakref
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import botocore.session
 from aiohttp import ClientPayloadError
 from botocore.credentials import Credentials
+from fsspec.asyn import sync_wrapper
 from s3fs import S3FileSystem
 
 from sbas_assets.published.deadlines import FIRST_WAIT_S, RETRIES, Deadlines
@@ -55,6 +57,19 @@ class PatientS3(S3FileSystem):  # type: ignore[misc]  # s3fs has no types
         self.lacks_credentials = lacks_credentials
         self.identity = identity
 
+    async def set_session(self, refresh: bool = False, kwargs: Mapping[str, Any] | None = None) -> Any:
+        """Connect, as s3fs does."""
+        before = self._s3
+        client = await super().set_session(refresh, dict(kwargs or {}))
+        if client is not before:
+            client.meta.events.register_last("before-parameter-build.s3", _ask_for_the_region_once)
+            if self.asynchronous:
+                # s3fs leaves what Zarr connects in its own loop to be closed by its user
+                weakref.finalize(self, self.close_session, asyncio.get_running_loop(), self._s3creator)
+        return client
+
+    connect = sync_wrapper(set_session)
+
     async def _call_s3(self, method: str, *maps: Mapping[str, Any], **arguments: Any) -> Any:
         begun = monotonic()
         for number in range(RETRIES + 1):
@@ -79,6 +94,12 @@ class PatientS3(S3FileSystem):  # type: ignore[misc]  # s3fs has no types
                 if not left:
                     raise
         raise AssertionError("the last failure is raised")
+
+
+def _ask_for_the_region_once(model: Any, context: dict[str, Any], **_: object) -> None:
+    """Keep botocore from asking a server that redirects without naming a region for it again, and again."""
+    if model.name == "HeadBucket":
+        context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 def make_options(options: Mapping[str, Any], deadlines: Deadlines) -> dict[str, Any]:

@@ -54,9 +54,11 @@ _MISPLACED = frozenset({errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETO
 _FULL_CODES = frozenset(
     {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "507"}
 )
-_REGION_CODES = frozenset({"PermanentRedirect", "IllegalLocationConstraintException", "301"})
-_FORBIDDEN_CODES = frozenset({"InvalidAccessKeyId", "InvalidToken", "ExpiredToken", "TokenRefreshRequired"})
-_PASSING_CODES = frozenset({"SlowDown", "RequestTimeout"})
+_REGION_CODES = frozenset({"PermanentRedirect", "IllegalLocationConstraintException"})
+_FORBIDDEN_CODES = frozenset(
+    {"AccessDenied", "InvalidAccessKeyId", "InvalidToken", "ExpiredToken", "TokenRefreshRequired"}
+)
+_PASSING_CODES = frozenset({"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown"})
 _PASSING_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504})
 _NO_REGION = "incorrectly configured region"
 
@@ -65,7 +67,7 @@ _STATUS = re.compile(r"status code: (\d{3})\b")
 _CODE = re.compile(r"<Code>([^<]+)</Code>|\(code: (\w+)\)")
 _MESSAGE = re.compile(r"<Message>([^<]+)</Message>")
 _REQUEST = re.compile(r"Error performing (\w+ \S+) in ")
-_CAUSE = re.compile(r'(?:message|error): "([^"]+)"|(InvalidCertificate\(\w+)|kind: (Timeout)\b')
+_CAUSE = re.compile(r'(?:message|error): "([^"]+)"|InvalidCertificate\(\s*(\w+)|kind: (Timeout)\b')
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def store_faults(url: str) -> Iterator[None]:
         ``store-unreachable`` or ``store-full``.
     InputError
         ``store-permission``, ``store-bucket-missing``, ``store-clock-skewed``, ``store-region-wrong``,
-        ``store-refused`` or ``store-url-invalid``.
+        ``store-certificate-invalid``, ``store-refused`` or ``store-url-invalid``.
     """
     try:
         yield
@@ -110,9 +112,11 @@ def is_passing(error: BaseException) -> bool:
     answer = answer_of(error)
     if answer.code in _PASSING_CODES:
         return True
-    if answer.status is not None:
+    if answer.status is not None or answer.code:
         return answer.status in _PASSING_STATUSES
     names, numbers = _marks(error)
+    if _is_distrust(error, names):
+        return False
     # what obstore has no class for, silence above all, is its GenericError
     return bool(names & _UNREACHABLE or numbers & _BUSY or ("GenericError" in names and _is_of_obstore(error)))
 
@@ -166,7 +170,7 @@ def _translate(url: str, error: Exception) -> SbasError | None:
         return fault
     if numbers & _FULL or answer.code in _FULL_CODES or answer.status == 507:
         fault = OutsideError("store-full", f"{url} is full: {reason}", mend="free space there, then run again")
-    elif names & _FORBIDDEN or numbers & _REFUSED or answer.status in {401, 403} or answer.code in _FORBIDDEN_CODES:
+    elif _is_forbidden(error, answer):
         fault = InputError(
             "store-permission",
             f"{url} refuses access: {reason}",
@@ -202,13 +206,32 @@ def _hidden_fault(url: str, error: Exception, answer: Answer, reason: str) -> In
             mend="set the clock, for instance with `timedatectl set-ntp true`",
         )
     malformed = answer.code == "AuthorizationHeaderMalformed" and "region" in answer.message
-    if malformed or answer.code in _REGION_CODES or answer.status == 301 or _NO_REGION in str(error):
+    elsewhere = answer.status is not None and answer.status // 100 == 3
+    if malformed or elsewhere or answer.code in _REGION_CODES or _NO_REGION in str(error):
         return InputError(
             "store-region-wrong",
-            f"the bucket of {url} is in another region: {reason}",
-            mend="set AWS_DEFAULT_REGION to the bucket's region, and unset AWS_ENDPOINT_URL if the bucket is Amazon's",
+            f"{url} is in another region or at another address: {reason}",
+            mend="set AWS_DEFAULT_REGION to the bucket's region, and AWS_ENDPOINT_URL to the final address (https)",
+        )
+    if _is_distrust(error, _marks(error)[0]):
+        return InputError(
+            "store-certificate-invalid",
+            f"the certificate of {url} is not accepted: {reason}",
+            mend="set AWS_CA_BUNDLE to a file with the certificate of the server's authority",
         )
     return None
+
+
+def _is_distrust(error: BaseException, names: set[str]) -> bool:
+    """Tell whether the server's certificate was not accepted."""
+    return "SSLCertVerificationError" in names or (_is_of_obstore(error) and "InvalidCertificate" in str(error))
+
+
+def _is_forbidden(error: Exception, answer: Answer) -> bool:
+    if answer.status is not None or answer.code:
+        return answer.status in {401, 403} or answer.code in _FORBIDDEN_CODES
+    names, numbers = _marks(error)
+    return bool(names & _FORBIDDEN or numbers & _REFUSED)
 
 
 def _reason(error: Exception) -> str:
