@@ -186,8 +186,14 @@ def _write_data(
         group = zarr.create_group(target, zarr_format=3, attributes=dict(attributes))
         with ThreadPoolExecutor(thread_count()) as pool:
             # the next block is read, and a map of one chunk compressed, beside the compressing of another
-            for task in [pool.submit(_copy, *task) for task in _tasks(group, arrays, max_bytes // thread_count())]:
-                task.result()
+            tasks = [pool.submit(_copy, *task) for task in _tasks(group, arrays, max_bytes // thread_count())]
+            try:
+                for task in tasks:
+                    task.result()
+            except BaseException:
+                # a store that failed is not waited for once more by each of the other blocks
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
         zarr.consolidate_metadata(target, zarr_format=3)
 
 
