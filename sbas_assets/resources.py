@@ -112,6 +112,7 @@ class Platform(dg.ConfigurableResource):
             self._begun[key] = _Begun(frame, Digests(frame.workspace.digests))
         return self._begun[key].frame, run
 
+
 def _elsewhere(context: dg.AssetExecutionContext, step: Step) -> set[str]:
     """Assets of the run that do not depend on a step."""
     graph = context.job_def.asset_layer.asset_graph
