@@ -33,6 +33,8 @@ class SlowProxy:
         self.bytes_down = 0
         self.cuts = 0
         self._left: dict[bool, int] = {}
+        self._again: int | None = None
+        self._hang_left: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="slow-proxy", daemon=True)
@@ -52,13 +54,21 @@ class SlowProxy:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def cut_after(self, n_bytes: int, *, upwards: bool = False) -> None:
-        """Break one connection, once, when so many more bytes went to the client (or, upwards, to the server)."""
+    def cut_after(self, n_bytes: int, *, upwards: bool = False, always: bool = False) -> None:
+        """Break one connection when so many more bytes went to the client (or, upwards, to the server).
+
+        Once, or `always`: each time that so many bytes have gone.
+        """
         self._left[upwards] = n_bytes
+        self._again = n_bytes if always else None
 
     def hang(self) -> None:
         """Accept connections and bytes, and forward nothing more."""
         self._loop.call_soon_threadsafe(self._flowing.clear)
+
+    def hang_after(self, n_bytes: int) -> None:
+        """Hang by itself as soon as that many more bytes, of both directions together, have come."""
+        self._hang_left = n_bytes
 
     def resume(self) -> None:
         self._loop.call_soon_threadsafe(self._flowing.set)
@@ -105,6 +115,11 @@ class SlowProxy:
             if speaker[0] != upwards:
                 speaker[0] = upwards
                 await asyncio.sleep(self.delay_s)
+            if self._hang_left is not None:
+                self._hang_left -= len(block)
+                if self._hang_left <= 0:
+                    self._hang_left = None
+                    self._flowing.clear()
             await self._flowing.wait()
             left = self._left.get(upwards)
             cut = left is not None and len(block) >= left
@@ -120,6 +135,8 @@ class SlowProxy:
             await writer.drain()
             if cut:
                 del self._left[upwards]
+                if self._again is not None:
+                    self._left[upwards] = self._again
                 self.cuts += 1
                 # what was forwarded should arrive: a reset would take it from the other end's buffer
                 await asyncio.sleep(0.05)
