@@ -152,8 +152,8 @@ def _fetch(job: Job, need: _Need) -> tuple[dict[str, datetime], str | None]:
     try:
         return _fetched(job, need), None
     except SbasError as error:
-        _, wrong = need.look()
-        due = {date: reason for date, reason in wrong.items() if date in need.wanted().dates}
+        (_, wrong), wanted = need.look(), need.wanted().dates
+        due = {date: reason for date, reason in wrong.items() if date in wanted}
         if not due:
             job.run.tell(f"ERA5: final data were not asked for: {error.message}")
             return {}, error.message

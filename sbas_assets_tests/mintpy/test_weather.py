@@ -26,6 +26,7 @@ from sbas_assets_tests.mintpy.weather_files import (
 )
 from sbas_assets_tests.oracle import run_mintpy
 from sbas_assets_tests.test_mintpy_is_the_oracle import compare, with_our_point
+from sbas_assets_tests.weather.era5_at_work import weather_folder
 
 METRES = 1e-6  # m: delays of ERA5 and what is corrected with them
 METRES_OF_NOISE = 5e-6  # m: what MintPy's single precision leaves where every pixel's delay is another by decimetres
@@ -44,10 +45,6 @@ def three_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def six_dates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return hawaiian_stack(tmp_path_factory.mktemp("six") / "stack", SIX_DATES)
-
-
-def weather_folder(frame: FrameWithAttributes) -> Path:
-    return frame.root / "weather" / "ERA5"
 
 
 def equals_mintpy(
