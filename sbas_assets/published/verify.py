@@ -6,23 +6,15 @@ Belongs here: finding out that something is wrong, and saying what. Does not bel
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import zarr
-from numpy.typing import NDArray
-
 from sbas_assets.errors import OutsideError
-from sbas_assets.published.arrays import blocks
-from sbas_assets.published.cf_dataset import time_axis
 from sbas_assets.published.manifest import chunk_problems, decode_manifest, manifest_problems
-from sbas_assets.published.mintpy_file import BlockReader, MintPyFile, open_mintpy
+from sbas_assets.published.mintpy_file import open_mintpy
 from sbas_assets.published.pointer import Pointer, read_pointer
 from sbas_assets.published.store import MANIFEST, Store, open_store, store_faults
-from sbas_assets.published.variables import describe_dataset
-from sbas_assets.threads import thread_count
+from sbas_assets.published.values import value_problems
 
 # Bytes that a thread compares at once; it holds a few copies of them.
 COMPARED_BYTES = 16_000_000
@@ -73,7 +65,8 @@ def verify_product(
     if problems or source is None:
         return problems
     with open_mintpy(source) as file, store_faults(store_url):
-        return _value_problems(store, pointer, file)
+        target = store.zarr(store.path(pointer.path), read_only=True)
+        return value_problems(target, pointer.product, file)
 
 
 def _stored_problems(store: Store, pointer: Pointer) -> list[str]:
@@ -89,47 +82,3 @@ def _stored_problems(store: Store, pointer: Pointer) -> list[str]:
     if manifest.sha256 != pointer.sha256:
         problems.append(f"{pointer.folder}/{MANIFEST} is not the one that the pointer names")
     return problems
-
-
-def _value_problems(store: Store, pointer: Pointer, file: MintPyFile) -> list[str]:
-    target = store.zarr(store.path(pointer.path), read_only=True)
-    published = dict(zarr.open_group(target, mode="r", zarr_format=3, use_consolidated=True).arrays())
-    problems = []
-    if file.dates and not _same_dates(published, file):
-        problems.append(f"the dates are not those of {file.path.name}")
-    for dataset, reader in file.datasets.items():
-        name = describe_dataset(pointer.product, dataset, file.dims(dataset)).name
-        problem = _difference(published.get(name), reader)
-        if problem:
-            problems.append(f"{name} {problem} dataset {dataset} of {file.path.name}")
-    return problems
-
-
-def _same_dates(published: Mapping[str, zarr.Array[Any]], file: MintPyFile) -> bool:
-    if "time" not in published:
-        return False
-    stored, dates = published["time"], time_axis(file)
-    same_unit = all(stored.attrs.get(name) == dates.attrs[name] for name in ("units", "calendar"))
-    return same_unit and np.array_equal(np.asarray(stored[:]), dates.data[:])
-
-
-def _difference(array: zarr.Array[Any] | None, reader: BlockReader) -> str | None:
-    """Return how a published array differs from its HDF5 dataset, or None."""
-    if array is None:
-        return "is missing, unlike"
-    if (array.shape, array.dtype) != (reader.shape, reader.dtype):
-        return f"is {array.dtype}{array.shape}, unlike"
-
-    def count(block: tuple[slice, ...]) -> int:
-        return _count_wrong(np.asarray(array[block]), reader[block])
-
-    with ThreadPoolExecutor(thread_count()) as pool:
-        wrong = sum(pool.map(count, blocks(array.shape, array.chunks, array.dtype.itemsize, COMPARED_BYTES)))
-    return f"differs in {wrong} of {array.size} values from" if wrong else None
-
-
-def _count_wrong(left: NDArray[Any], right: NDArray[Any]) -> int:
-    different = left != right
-    if left.dtype.kind == "f":
-        different &= ~(np.isnan(left) & np.isnan(right))
-    return int(np.count_nonzero(different))

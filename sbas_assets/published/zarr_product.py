@@ -10,21 +10,16 @@ One process publishes a product at a time; the frame's lock sees to that.
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import zarr
-from zarr.codecs import BloscCodec
-from zarr.errors import ZarrUserWarning
 
 from sbas_assets.errors import OutsideError
-from sbas_assets.published.arrays import Array, blocks
+from sbas_assets.published.arrays import Array
 from sbas_assets.published.cf_dataset import build_arrays, root_attributes
 from sbas_assets.published.manifest import (
     Manifest,
@@ -44,7 +39,7 @@ from sbas_assets.published.pointer import (
 )
 from sbas_assets.published.store import DATA, MANIFEST, Store, open_store, store_faults
 from sbas_assets.published.variables import primary_variable
-from sbas_assets.threads import thread_count
+from sbas_assets.published.zarr_writer import write_group
 
 FRAME_KEY = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 VERSION = r"[0-9a-f]{1,64}"
@@ -114,7 +109,8 @@ def write_product(  # noqa: PLR0917 (the order of the folders it writes)
 
         def write(folder: str) -> None:
             # a block is in memory as read, as a contiguous copy and as compressed chunks
-            _write_data(store, folder, arrays, attributes, int(max_memory_gb * 1e9 / 4))
+            target = store.zarr(store.path(folder, DATA), read_only=False)
+            write_group(target, arrays, attributes, int(max_memory_gb * 1e9 / 4))
 
         stack.enter_context(store_faults(store_url))
         return _publish(store, write, frame, product, version)
@@ -171,57 +167,6 @@ def _intact_manifest(store: Store, folder: str) -> Manifest | None:
     except ValueError:
         return None
     return manifest if manifest and not manifest_problems(store, folder, manifest) else None
-
-
-def _write_data(
-    store: Store, folder: str, arrays: Mapping[str, Array], attributes: Mapping[str, Any], max_bytes: int
-) -> None:
-    """Write the arrays block by block; the consolidated metadata comes last."""
-    target = store.zarr(store.path(folder, DATA), read_only=False)
-    # Chunks of nothing but fill are written too, so that a chunk that is not there is a chunk that was lost.
-    settings = zarr.config.set({"array.write_empty_chunks": True})
-    with settings, warnings.catch_warnings():
-        # Consolidated metadata is not in the Zarr 3 specification yet; readers manage without it.
-        warnings.simplefilter("ignore", ZarrUserWarning)
-        group = zarr.create_group(target, zarr_format=3, attributes=dict(attributes))
-        with ThreadPoolExecutor(thread_count()) as pool:
-            # the next block is read, and a map of one chunk compressed, beside the compressing of another
-            tasks = [pool.submit(_copy, *task) for task in _tasks(group, arrays, max_bytes // thread_count())]
-            try:
-                for task in tasks:
-                    task.result()
-            except BaseException:
-                # a store that failed is not waited for once more by each of the other blocks
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-        zarr.consolidate_metadata(target, zarr_format=3)
-
-
-def _tasks(group: zarr.Group, arrays: Mapping[str, Array], max_bytes: int) -> Iterator[Task]:
-    """Create the arrays, and list the blocks of each."""
-    for name, array in arrays.items():
-        stored = _create(group, name, array)
-        for block in blocks(stored.shape, array.chunks, stored.dtype.itemsize, max_bytes):
-            yield stored, array, block
-
-
-def _copy(stored: zarr.Array[Any], array: Array, block: tuple[slice, ...]) -> None:
-    stored[block] = array.data[block]
-
-
-def _create(group: zarr.Group, name: str, array: Array) -> zarr.Array[Any]:
-    data = array.data
-    nothing = np.nan if data.dtype.kind == "f" else 0
-    return group.create_array(
-        name,
-        shape=data.shape,
-        dtype=data.dtype,
-        chunks=array.chunks,
-        compressors=(BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"),),
-        fill_value=nothing if array.fill is None else array.fill,
-        attributes=array.attrs,
-        dimension_names=array.dims or None,
-    )
 
 
 def _layouts(store: Store, folder: str) -> dict[str, ArrayLayout]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sbas_assets.errors import OutsideError
-from sbas_assets.published import zarr_product
+from sbas_assets.published import zarr_writer
 from sbas_assets.published.reading import open_product
 from sbas_assets.published.verify import verify_product
 from sbas_assets.published.zarr_product import write_product
@@ -46,7 +46,7 @@ def test_a_hanging_server_ends_the_publication_and_leaves_the_version_before(
 ) -> None:
     publish(large, bucket, "a1")
     monkeypatch.setenv("SBAS_STORE_TIMEOUT", str(TIMEOUT_S))
-    copy, frozen = zarr_product._copy, []
+    copy, frozen = zarr_writer._copy, []
 
     def freezing(*task: object) -> None:
         """The server hangs from the first block on."""
@@ -55,7 +55,7 @@ def test_a_hanging_server_ends_the_publication_and_leaves_the_version_before(
             ceph.freeze_gateway()
         copy(*task)
 
-    monkeypatch.setattr(zarr_product, "_copy", freezing)
+    monkeypatch.setattr(zarr_writer, "_copy", freezing)
     began = time.monotonic()
     try:
         with pytest.raises(OutsideError) as caught:
@@ -66,7 +66,7 @@ def test_a_hanging_server_ends_the_publication_and_leaves_the_version_before(
     assert caught.value.code == "store-unreachable"
     assert took < 20 * TIMEOUT_S
     monkeypatch.delenv("SBAS_STORE_TIMEOUT")
-    monkeypatch.setattr(zarr_product, "_copy", copy)
+    monkeypatch.setattr(zarr_writer, "_copy", copy)
     assert verify_product(f"s3://{bucket}/store", FRAME, PRODUCT, large) == []
     publish(large, bucket, "b2")
     assert verify_product(f"s3://{bucket}/store", FRAME, PRODUCT, large) == []
