@@ -16,6 +16,7 @@ _GEO = {
     "geo_temporalCoherence": "Temporal coherence (0 to 1) on the geographic grid.",
     "geo_avgSpatialCoh": "Average spatial coherence (0 to 1) on the geographic grid.",
     "geo_timeseries_demErr": "Final LOS displacement series (m, positive toward the satellite) on the geographic grid.",
+    "geo_demErr": "DEM error (m, DEM minus true height) on the geographic grid.",
     "geo_velocity": "LOS velocity (m/year, positive toward the satellite) on the geographic grid.",
     "geo_maskTempCoh": "Reliable pixels on the geographic grid.",
 }

@@ -1,6 +1,7 @@
 """Products in geographic coordinates, one asset each: MintPy's geocode step.
 
-Which radar pixel each geographic pixel shows is found once, with the geometry, so that all products agree.
+Which radar pixel each geographic pixel shows is found once, with the geometry, so that all products agree. The DEM
+error is not among MintPy's: `geocode.py demErr.h5` by hand gives the same.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ LOOKS = {
     "geo_timeseries_demErr": Look(
         "timeseries", "LOS displacement", "cm, positive toward the satellite", "RdBu", scale=100.0
     ),
+    "geo_demErr": Look("dem", "DEM error", "m, DEM minus true height", "RdBu"),
     "geo_maskTempCoh": Look("mask", "Reliable pixels", "1", "gray", (0, 1)),
 }
 
@@ -161,17 +163,30 @@ def _no_geocoding(template: Template) -> str | None:
     return None if template.yes("mintpy.geocode") else "mintpy.geocode = no"
 
 
-def _geo_step(name: str, source: str | Callable[[Job], str], *upstream: str, **more: Any) -> Step:
+def _no_dem_error(template: Template) -> str | None:
+    if not template.yes("mintpy.topographicResidual"):
+        return "mintpy.topographicResidual = no"
+    return _no_geocoding(template)
+
+
+def _geo_step(
+    name: str,
+    source: str | Callable[[Job], str],
+    *upstream: str,
+    options: tuple[str, ...] = (),
+    off: Callable[[Template], str | None] = _no_geocoding,
+    **more: Any,
+) -> Step:
     def make(job: Job) -> Made:
         return geocode(job, source if isinstance(source, str) else source(job))
 
     return Step(
         name=name,
         upstream=("geometryRadar", *upstream),
-        options=("mintpy.geocode", "mintpy.geocode."),
+        options=("mintpy.geocode", "mintpy.geocode.", *options),
         code_version="2",
         make=make,
-        off=_no_geocoding,
+        off=off,
         **more,
     )
 
@@ -208,6 +223,14 @@ GEO_STEPS = (
         "timeseries",
         "timeseries_corrected",
         "timeseries_demErr",
+    ),
+    _geo_step(
+        "geo_demErr",
+        "demErr.h5",
+        "geo_geometryRadar",
+        "timeseries_demErr",
+        options=("mintpy.topographicResidual",),
+        off=_no_dem_error,
     ),
     _geo_step("geo_velocity", "velocity.h5", "geo_geometryRadar", "velocity"),
     GEO_MASK,

@@ -5,20 +5,28 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
-from sbas_assets.mintpy.geocoding import PIXELS
+from sbas_assets.mintpy.geocoding import GEO_STEPS, PIXELS
 from sbas_assets.mintpy.session import run_in_folder
 from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
 from sbas_assets_tests.frames_at_work import FrameAtWork, datasets, differences
 
 QUICK = {
     "mintpy.troposphericDelay.method": "no",
-    "mintpy.topographicResidual": "no",
     "mintpy.networkInversion.weightFunc": "no",
 }
-GEO = {"geo_geometryRadar", "geo_temporalCoherence", "geo_avgSpatialCoh", "geo_timeseries_demErr", "geo_velocity"}
-FILES = ("inputs/geometryRadar.h5", "temporalCoherence.h5", "avgSpatialCoh.h5", "timeseries.h5", "velocity.h5")
+# run_geocode's, and the DEM error
+FILES = (
+    "inputs/geometryRadar.h5",
+    "temporalCoherence.h5",
+    "avgSpatialCoh.h5",
+    "timeseries_demErr.h5",
+    "velocity.h5",
+    "demErr.h5",
+)
 
 
 @pytest.fixture(scope="module")
@@ -86,14 +94,52 @@ def test_another_interpolation_is_left_to_mintpy(frame: FrameAtWork) -> None:
 def test_memory_makes_the_products_anew_only_where_it_changes_them(frame: FrameAtWork) -> None:
     remade(frame)
     assert remade(frame, compute_maxMemory="2") == set()
-    assert remade(frame, compute_maxMemory="0.0003") == GEO | {"geo_maskTempCoh"}
+    assert remade(frame, compute_maxMemory="0.0003") == {step.name for step in GEO_STEPS}
 
 
 def test_every_geographic_pixel_shows_the_radar_pixel_that_the_index_names(frame: FrameAtWork) -> None:
     remade(frame)
     root = frame.workspace.root
     pixels = datasets(root / PIXELS)["radarPixel"]
-    for name, dataset in (("inputs/geometryRadar.h5", "height"), ("velocity.h5", "velocity")):
+    shown = {"inputs/geometryRadar.h5": "height", "velocity.h5": "velocity", "demErr.h5": "dem"}
+    for name, dataset in shown.items():
         radar, geo = datasets(root / name)[dataset], datasets(root / f"geo/geo_{Path(name).name}")[dataset]
         assert (geo[pixels >= 0] == radar.ravel()[pixels[pixels >= 0]]).all()
         assert 0 < (pixels < 0).mean() < 0.5
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"topographicResidual": "no"},
+        # the asset upstream is made then, without a DEM error
+        {"topographicResidual": "no", "reference.date": "20200628"},
+        {"geocode": "no", "save.kmz": "no"},
+    ],
+)
+def test_without_dem_error_or_grid_the_geocoded_dem_error_is_passed_through_with_the_reason(
+    frame: FrameAtWork, options: dict[str, str]
+) -> None:
+    remade(frame)
+    file = frame.workspace.root / "geo/geo_demErr.h5"
+    before = datasets(file)
+    remade(frame, **options)
+    record = json.loads(frame.workspace.record("geo_demErr").read_text())
+    reason = f"mintpy.{next(iter(options))} = no"
+    assert (record["status"], record["reason"], record["outputs"]) == ("passed-through", reason, [])
+    assert not file.exists()
+    assert frame.run("geo_demErr").outcome == {"geo_demErr": "reused"}
+    assert "geo_demErr" in remade(frame)
+    np.testing.assert_array_equal(datasets(file)["dem"], before["dem"])
+
+
+def test_the_geocoded_dem_error_says_its_unit_and_how_much_of_the_grid_has_one(frame: FrameAtWork) -> None:
+    remade(frame)
+    record = json.loads(frame.workspace.record("geo_demErr").read_text())
+    with h5py.File(frame.workspace.root / "geo/geo_demErr.h5") as h5:
+        values, unit = h5["dem"][:], h5.attrs["UNIT"]
+    assert unit == "m"
+    shown = record["metrics"]["pixels_with_data_percent"]
+    assert shown == pytest.approx(100 * np.isfinite(values).mean(), abs=0.01)
+    assert 50 < shown < 100
+    assert (frame.workspace.root / record["picture"]).is_file()
