@@ -10,6 +10,7 @@ import dagster as dg
 import h5py
 import numpy as np
 
+from sbas_assets.commands.selection import select
 from sbas_assets.definitions import JOB, build_definitions
 from sbas_assets.frames import FrameCatalogue, frame_config
 from sbas_assets.resources import Platform
@@ -17,6 +18,12 @@ from sbas_assets.workspace import Settings, Workspace
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def asset_names(selection: str | None = None) -> set[str]:
+    """Assets that a run with this selection makes; without one, all."""
+    found = select(build_definitions().resolve_asset_graph(), selection).assets
+    return {key.to_user_string() for key in found}
 
 
 @dataclass

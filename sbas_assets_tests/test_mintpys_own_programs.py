@@ -46,6 +46,9 @@ PROGRAMS = {
     "geocode": Program(
         "geocode.py velocity.h5 -l inputs/geometryRadar.h5 -t smallbaselineApp.cfg -o own_geo.h5", "own_geo.h5"
     ),
+    "geocode_dem_error": Program(
+        "geocode.py demErr.h5 -l inputs/geometryRadar.h5 -t smallbaselineApp.cfg --outdir own", "own/geo_demErr.h5"
+    ),
     "save_kmz": Program("save_kmz.py geo/geo_velocity.h5 -o own.kmz", "own.kmz"),
     "plot_network": Program(f"plot_network.py {NETWORK} --nodisplay", "network.pdf"),
     "plot_coherence_matrix": Program(
@@ -126,9 +129,12 @@ def test_save_gdal_writes_a_geotiff(frame: FrameAtWork) -> None:
     assert (ended.folder / "own.tif").read_bytes()[:2] in {b"II", b"MM"}
 
 
-def test_geocode_py_by_hand_gives_the_frames_own_geocoded_product(done: dict[str, Done], frame: FrameAtWork) -> None:
-    own = done["geocode"].made(PROGRAMS["geocode"])
-    assert differences(frame.workspace.root / "geo/geo_velocity.h5", own, 0) == []
+@pytest.mark.parametrize(("name", "product"), [("geocode", "geo_velocity"), ("geocode_dem_error", "geo_demErr")])
+def test_geocode_py_by_hand_gives_the_frames_own_geocoded_product(
+    done: dict[str, Done], frame: FrameAtWork, name: str, product: str
+) -> None:
+    own = done[name].made(PROGRAMS[name])
+    assert differences(frame.workspace.root / f"geo/{product}.h5", own, 0) == []
 
 
 def test_the_velocity_step_of_smallbaselineapp_gives_the_frames_own_velocity(

@@ -40,6 +40,7 @@ VICTIMS = [
     "timeseries_corrected",
     "zarr_maskTempCoh",
     "timeseries_demErr",
+    "geo_demErr",
     "geo_timeseries_demErr",
     "velocity",
     "hdfeos5",

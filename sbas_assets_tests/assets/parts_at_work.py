@@ -23,6 +23,7 @@ FROM_DERAMP = {
     "timeseries_demErr",
     "velocity",
     "geo_timeseries_demErr",
+    "geo_demErr",
     "geo_velocity",
     "kmz",
     "zarr_timeseries_demErr",

@@ -10,8 +10,8 @@ draw the KMZ (MintPy at 600 dpi, this package at two dots for each pixel).
 In MintPy's time: `smallbaselineApp.py` from the start of the process to its end, `mintpy.plot = no`. Not in it: the
 copy of the stack, and its histogram of the closures, which the oracle leaves out as this package does. In ours:
 `sbas-assets frames add` and `sbas-assets run` in a fresh SBAS_ROOT, with all that MintPy does not do: the preflight and
-fingerprint of the stack, the checks, checksums and records, the pictures for the UI, Dagster's instance, the Zarr
-copies of six products and their comparison with the HDF5 files.
+fingerprint of the stack, the checks, checksums and records, the pictures for the UI, Dagster's instance, the
+geocoded DEM error, the Zarr copies of six products and their comparison with the HDF5 files.
 
 Both ran on a tiny stack before, so that Python's bytecode and numba's compiled kernels are there. The stack was just
 written, so that it is in the page cache for both.
@@ -75,6 +75,7 @@ STAGES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "geo_temporalCoherence",
             "geo_avgSpatialCoh",
             "geo_timeseries_demErr",
+            "geo_demErr",
             "geo_velocity",
             "geo_maskTempCoh",
         ),
