@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -21,6 +22,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from sbas_assets.errors import InputError
 from sbas_assets.mintpy import template
 from sbas_assets.mintpy.template import Template
+from sbas_assets.publish_config import PublishConfig
 from sbas_assets.workspace import atomic_write
 
 PARTITIONS = "frame"
@@ -79,6 +81,9 @@ class FrameConfig(BaseModel):
         description="dates that ERA5 does not have yet: wait (no corrected series until it has) or partial "
         "(the series is corrected without them)",
     )
+    publish: PublishConfig = Field(
+        default_factory=PublishConfig, description="what is published of the frame, and for how long"
+    )
 
     @field_validator("stack")
     @classmethod
@@ -136,8 +141,12 @@ def _told(place: Sequence[int | str], kind: str, message: str) -> str:
     """Tell one of pydantic's errors to somebody who does not know pydantic."""
     field = ".".join(map(str, place))
     if kind == "extra_forbidden":
-        near = get_close_matches(field, FrameConfig.model_fields, 1)
-        return f"{field}: there is no such field" + (f", did you mean {near[0]}?" if near else "")
+        known = {name: f"publish.{name}" for name in PublishConfig.model_fields}
+        known |= {name: name for name in FrameConfig.model_fields}
+        near = get_close_matches(str(place[-1]), known, 1)
+        return f"{field}: there is no such field" + (f", did you mean {known[near[0]]}?" if near else "")
+    if kind == "model_type":
+        return f"{field}: write its fields below it, one a line and indented, such as keep_versions: 5"
     return f"{field or 'file'}: {message.removeprefix('Value error, ')}"
 
 
@@ -252,12 +261,15 @@ def _yaml_problem(error: yaml.YAMLError) -> str:
     return str(error)
 
 
-def _as_yaml(config: FrameConfig) -> str:
+def _as_yaml(config: BaseModel) -> str:
     """Write a configuration as a person would: each field under one line that says what it is."""
     values = config.model_dump(mode="json")
     blocks = []
-    for name, field in FrameConfig.model_fields.items():
-        block = yaml.safe_dump({name: values[name]}, sort_keys=False, allow_unicode=True, width=1000)
+    for name, field in type(config).model_fields.items():
+        if isinstance(section := getattr(config, name), BaseModel):
+            block = f"{name}:\n{indent(_as_yaml(section), '  ')}"
+        else:
+            block = yaml.safe_dump({name: values[name]}, sort_keys=False, allow_unicode=True, width=1000)
         blocks.append(f"# {field.description}\n{block}")
     return "\n".join(blocks)
 

@@ -32,6 +32,7 @@ def test_a_frame_is_added_listed_and_removed_with_its_partition(stack: Path, tmp
         "mintpy": {"mintpy.deramp": "linear"},
         "attributes": {},
         "missing_weather": "wait",
+        "publish": {"keep_versions": 5, "radar": False, "mantissa_bits": None},
         "velocity": None,
     }
     removed = sbas("frames", "remove", "T071D_x")
