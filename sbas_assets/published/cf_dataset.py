@@ -1,15 +1,14 @@
 """From an open MintPy file to the arrays and attributes of a CF dataset, as xarray would store it.
 
-Belongs here: coordinates, attributes. Does not belong here: names and units (`variables`), chunks (`arrays`), stores
-and versions (`zarr_product`). The numbers are MintPy's, untouched: its no-data stays the NaN or 0 that it wrote.
+Belongs here: which arrays there are, and their attributes. Does not belong here: names and units (`variables`), chunks
+(`arrays`), coarser levels (`pyramid`), attributes of the whole (`discovery`), stores and versions (`zarr_product`).
+The numbers are MintPy's, untouched unless rounding is asked for: its no-data stays the NaN or 0 that it wrote.
 """
 
 from __future__ import annotations
 
 import base64
-import json
 import struct
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -17,34 +16,23 @@ from typing import Any
 
 import numpy as np
 
-from sbas_assets import __version__
 from sbas_assets.errors import InputError
-from sbas_assets.published.arrays import Array, chunk_shape, line
+from sbas_assets.published.arrays import Array, Numbers, line, map_chunk, series_chunk
+from sbas_assets.published.discovery import root_attributes
 from sbas_assets.published.georeference import GRID_MAPPING, grid_of, radar_coordinates
-from sbas_assets.published.mintpy_file import BlockReader, MintPyFile
-from sbas_assets.published.variables import TOWARD_SATELLITE, Variable, describe_dataset, primary_variable
+from sbas_assets.published.line_of_sight import ANGLES, COMPONENTS, LineOfSight
+from sbas_assets.published.mintpy_file import MintPyFile
+from sbas_assets.published.overviews import rule_of
+from sbas_assets.published.pyramid import map_copies
+from sbas_assets.published.rounding import CONTAINER, Rounded, check_bits, container_attributes, rounding_attributes
+from sbas_assets.published.variables import ROUNDABLE, Variable, describe_dataset, primary_variable
 
-# Zarr attribute, MintPy attribute, type.
-_ATTRIBUTES: tuple[tuple[str, str, type], ...] = (
-    ("reference_date", "REF_DATE", str),
-    ("reference_row", "REF_Y", int),
-    ("reference_column", "REF_X", int),
-    ("reference_latitude", "REF_LAT", float),
-    ("reference_longitude", "REF_LON", float),
-    ("start_date", "START_DATE", str),
-    ("end_date", "END_DATE", str),
-    ("wavelength_m", "WAVELENGTH", float),
-    ("heading_deg", "HEADING", float),
-    ("track", "trackNumber", int),
-    ("orbit_direction", "ORBIT_DIRECTION", str),
-    ("antenna_side", "ANTENNA_SIDE", int),
-    ("center_line_utc_s", "CENTER_LINE_UTC", float),
-    ("platform", "PLATFORM", str),
-    ("processor", "PROCESSOR", str),
-)
+__all__ = ["build_arrays", "root_attributes", "time_axis"]
 
 
-def build_arrays(file: MintPyFile, product: str, geometry: MintPyFile | None) -> dict[str, Array]:
+def build_arrays(
+    file: MintPyFile, product: str, geometry: MintPyFile | None, *, mantissa_bits: int | None = None
+) -> dict[str, Array]:
     """Describe a MintPy product as the arrays of a CF dataset, without reading its numbers.
 
     Parameters
@@ -55,27 +43,29 @@ def build_arrays(file: MintPyFile, product: str, geometry: MintPyFile | None) ->
         A product of `variables.PRODUCTS`.
     geometry : MintPyFile, optional
         ``latitude`` and ``longitude`` (length, width) for a product in radar coordinates.
+    mantissa_bits : int, optional
+        1 to 22: float32 maps and series of `variables.ROUNDABLE` are rounded to so many bits; None: exact.
 
     Returns
     -------
     dict of Array
-        By name: dims ``(time, y, x)``, coordinates included.
+        By path: dims ``(time, y, x)``, coordinates included; copies for maps and coarser levels in groups of their
+        own, as `pyramid` says.
 
     Raises
     ------
     InputError
         ``product-unknown``, or ``product-source-invalid``: the file is not that product, its unit is another,
         or the geometry has another shape.
+    ValueError
+        `mantissa_bits` is no such number.
     """
     _check_primary(file, primary_variable(product))
+    bits = None if mantissa_bits is None or product not in ROUNDABLE else check_bits(mantissa_bits)
     grid = grid_of(file.attributes, file.shape, file.path)
     coords = radar_coordinates(file.shape) if grid is None else grid.coordinates()
-    if file.dates:
-        coords["time"] = time_axis(file)
-    data = {}
-    for name, reader in file.datasets.items():
-        variable = describe_dataset(product, name, file.dims(name), file.unit(name))
-        data[variable.name] = _array(reader, variable)
+    more = {"time": time_axis(file)} if file.dates else {}
+    data = _data(file, product, bits)
     places = {} if grid is not None else _radar_places(data, geometry, file)
     located: dict[str, Any] = {"coordinates": " ".join(places)}
     if grid is not None:
@@ -83,7 +73,23 @@ def build_arrays(file: MintPyFile, product: str, geometry: MintPyFile | None) ->
     for name, array in data.items():
         if array.dims[-2:] == ("y", "x") and any(located.values()):
             data[name] = replace(array, attrs=array.attrs | located)
-    return {name: _with_fill(array) for name, array in (coords | places | data).items()}
+    if bits is not None:
+        more[CONTAINER] = line((), np.array(0, np.int8), container_attributes())
+    copies = map_copies(data, grid, more)
+    return {name: _with_fill(array) for name, array in (coords | more | places | data | copies).items()}
+
+
+def _data(file: MintPyFile, product: str, bits: int | None) -> dict[str, Array]:
+    """Return the datasets of a file by their published names, and what is derived from them."""
+    data = {}
+    for dataset, reader in file.datasets.items():
+        variable = describe_dataset(product, dataset, file.dims(dataset), file.unit(dataset))
+        data[variable.name] = _array(reader, variable, bits)
+    if product == "geometry" and all(name in data and data[name].dims == ("y", "x") for name in ANGLES):
+        for component in COMPONENTS:
+            vector = LineOfSight(file.datasets[ANGLES[0]], file.datasets[ANGLES[1]], component)
+            data[f"los_{component}"] = _array(vector, describe_dataset(product, f"los_{component}", ("y", "x")))
+    return data
 
 
 def _with_fill(array: Array) -> Array:
@@ -125,13 +131,23 @@ def time_axis(file: MintPyFile) -> Array:
     return line(("time",), np.array(numbers, np.int64), attrs)
 
 
-def _array(reader: BlockReader, variable: Variable) -> Array:
-    """Return a dataset with its attributes; nothing is read."""
-    attrs = {"units": variable.unit, "long_name": variable.long_name}
+def _array(numbers: Numbers, variable: Variable, bits: int | None = None) -> Array:
+    """Return numbers with their attributes, chunks and the rule of their coarser levels; nothing is read."""
+    attrs: dict[str, Any] = {"units": variable.unit, "long_name": variable.long_name}
     optional = {"standard_name": variable.standard_name, "sign_convention": variable.sign}
     attrs |= {key: value for key, value in optional.items() if value}
-    fill = variable.fill if reader.dtype.kind == "f" else None
-    return Array(variable.dims, reader, attrs, chunk_shape(reader.shape, reader.dtype.itemsize), fill)
+    fill = variable.fill if numbers.dtype.kind == "f" else None
+    shape, itemsize = numbers.shape, numbers.dtype.itemsize
+    if variable.dims[-2:] != ("y", "x"):
+        return Array(variable.dims, numbers, attrs, shape, fill)
+    if bits is not None and numbers.dtype == np.float32:
+        numbers, attrs = Rounded(numbers, bits), attrs | rounding_attributes(bits)
+    else:
+        bits = None
+    told = {"wraps": variable.wraps, "zero_is_data": variable.zero_is_data}
+    rule = rule_of(numbers.dtype, **told, mantissa_bits=bits)
+    chunks, shards = series_chunk(shape, itemsize) if len(shape) == 3 else (map_chunk(shape), None)
+    return Array(variable.dims, numbers, attrs, chunks, fill, shards, rule)
 
 
 def _radar_places(data: dict[str, Array], geometry: MintPyFile | None, file: MintPyFile) -> dict[str, Array]:
@@ -145,40 +161,4 @@ def _radar_places(data: dict[str, Array], geometry: MintPyFile | None, file: Min
     return {
         name: _array(geometry.datasets[name], describe_dataset("geometry", name, ("y", "x")))
         for name in ("latitude", "longitude")
-    }
-
-
-def root_attributes(
-    file: MintPyFile, product: str, frame: str, version: str, provenance: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the attributes of the Zarr group; nothing in them depends on the clock or the machine.
-
-    Raises
-    ------
-    TypeError
-        The provenance cannot be written as JSON.
-    InputError
-        ``product-source-invalid``: an attribute of the file is not the number it should be.
-    """
-    history = f"published by sbas_assets {__version__} from MintPy's {file.path.name}"
-    found = {}
-    for name, key, kind in _ATTRIBUTES:
-        if file.attributes.get(key):
-            try:
-                found[name] = kind(file.attributes[key])
-            except ValueError as error:
-                raise _invalid(file, f"attribute {key} is {file.attributes[key]!r}, not a number") from error
-    grid = grid_of(file.attributes, file.shape, file.path)
-    return {
-        **(grid.conventions() if grid is not None else {}),
-        "Conventions": "CF-1.11",
-        "title": f"{product} of frame {frame}",
-        "history": str(provenance.get("history", history)),
-        "frame": frame,
-        "product": product,
-        "product_version": version,
-        "coordinate_system": "geo" if "Y_FIRST" in file.attributes else "radar",
-        "los_sign_convention": TOWARD_SATELLITE,
-        **found,
-        "provenance": json.dumps(provenance, sort_keys=True),
     }

@@ -8,12 +8,12 @@ here are cell centers. Does not belong here: the products' arrays, and finding a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pyproj import CRS
+from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
 from sbas_assets.errors import InputError
@@ -74,6 +74,14 @@ class Grid:
             GRID_MAPPING: line((), np.array(0, np.int64), self._mapping_attrs()),
         }
 
+    def halved(self) -> Grid:
+        """Return the grid of half the resolution, with the same first corner.
+
+        Of odd sizes, the last pixels reach beyond the last ones of this grid.
+        """
+        length, width = (self.length + 1) // 2, (self.width + 1) // 2
+        return replace(self, y_step=2 * self.y_step, x_step=2 * self.x_step, length=length, width=width)
+
     def conventions(self) -> dict[str, Any]:
         """Return the attributes of the Zarr conventions ``spatial:`` and ``proj:``, for a group or a map.
 
@@ -90,6 +98,17 @@ class Grid:
             "spatial:bbox": [xs[0], ys[0], xs[1], ys[1]],
             "spatial:registration": "pixel",
             **({"proj:code": ":".join(authority)} if authority else {"proj:wkt2": self.crs.to_wkt()}),
+        }
+
+    def geographic_bounds(self) -> dict[str, float]:
+        """Return the outer bounds in degrees of WGS84, as the attributes of ACDD."""
+        west, south, east, north = self.conventions()["spatial:bbox"]
+        if not self.crs.is_geographic:
+            to_degrees = Transformer.from_crs(self.crs, 4326, always_xy=True)
+            west, south, east, north = to_degrees.transform_bounds(west, south, east, north)
+        names = ("lat_min", "lat_max", "lon_min", "lon_max")
+        return {
+            f"geospatial_{name}": float(value) for name, value in zip(names, (south, north, west, east), strict=True)
         }
 
     def _axis_attrs(self) -> dict[str, dict[str, str]]:

@@ -11,7 +11,12 @@ import re
 from dataclasses import dataclass, replace
 
 from sbas_assets.errors import InputError
+from sbas_assets.published.line_of_sight import COMPONENTS
 
+LOS_VECTOR = (
+    "from the ground to the satellite: a motion (east, north, up) is "
+    "los_east * east + los_north * north + los_up * up along the line of sight, positive toward the satellite"
+)
 TOWARD_SATELLITE = "positive toward the satellite, along the line of sight"
 NAN = math.nan
 MAP = ("y", "x")
@@ -42,6 +47,10 @@ class Variable:
         What a positive number means, where that is not obvious.
     fill : float, optional
         Value of a pixel that was never written; None for masks, which have no spare value.
+    zero_is_data : bool
+        True where 0 is a number like others; False where MintPy writes it for "not inverted".
+    wraps : bool
+        An angle that jumps from one end of its range to the other, so that a mean makes no sense.
     """
 
     product: str
@@ -53,6 +62,8 @@ class Variable:
     standard_name: str | None = None
     sign: str | None = None
     fill: float | None = NAN
+    zero_is_data: bool = False
+    wraps: bool = False
 
 
 def _geometry(dataset: str, unit: str, long_name: str, standard_name: str | None = None) -> Variable:
@@ -100,8 +111,20 @@ VARIABLES: tuple[Variable, ...] = (
         "temporal coherence of the network inversion, 0 to 1",
     ),
     Variable("maskTempCoh", "mask", "maskTempCoh", MAP, "1", "reliable pixel: temporal coherence is high", fill=None),
+    Variable(
+        "demErr",
+        "dem",
+        "demErr",
+        MAP,
+        "m",
+        "height of the DEM less the true height, as the series shows it",
+        sign="positive where the DEM is too high: subtract it from the DEM",
+    ),
     Variable("avgSpatialCoh", "coherence", "avgSpatialCoh", MAP, "1", "average spatial coherence of all pairs, 0 to 1"),
-    _geometry("height", "m", "height of the DEM above the WGS84 ellipsoid", "height_above_reference_ellipsoid"),
+    replace(
+        _geometry("height", "m", "height of the DEM above the WGS84 ellipsoid", "height_above_reference_ellipsoid"),
+        zero_is_data=True,
+    ),
     replace(
         _geometry("incidenceAngle", "degree", "incidence angle of the line of sight", "sensor_zenith_angle"),
         sign="measured at the ground from the vertical to the satellite",
@@ -110,17 +133,29 @@ VARIABLES: tuple[Variable, ...] = (
     replace(
         _geometry("azimuthAngle", "degree", "azimuth of the line of sight, from the ground to the satellite"),
         sign="measured from north, positive anti-clockwise",
+        wraps=True,
     ),
     _geometry("slantRangeDistance", "m", "distance from the satellite to the ground"),
     _geometry("latitude", "degrees_north", "latitude of the pixel", "latitude"),
     _geometry("longitude", "degrees_east", "longitude of the pixel", "longitude"),
     _geometry("rangeCoord", "1", "column of the pixel in radar coordinates"),
     _geometry("azimuthCoord", "1", "row of the pixel in radar coordinates"),
+    *(
+        replace(
+            _geometry(f"los_{component}", "1", f"{component} component of the line of sight's unit vector"),
+            sign=f"{LOS_VECTOR}; positive {component}",
+            zero_is_data=True,
+        )
+        for component in COMPONENTS
+    ),
     _geometry("bperp", "m", "perpendicular baseline relative to the first date of the network"),
     _geometry_mask("shadowMask", "radar shadow or layover"),
     _geometry_mask("waterMask", "land (0 is water)"),
     _geometry_mask("commonMask", "pixel valid in all layers"),
 )
+
+# Products whose numbers may be stored with fewer bits: how the ground moved, not where it is.
+ROUNDABLE = ("timeseries_demErr", "velocity", "demErr")
 
 PRODUCTS: tuple[str, ...] = tuple(dict.fromkeys(variable.product for variable in VARIABLES))
 
@@ -189,7 +224,8 @@ def describe_dataset(product: str, dataset: str, dims: tuple[str, ...], unit: st
     if known is None:
         return Variable(product, dataset, dataset, dims, _udunits(unit or "1"), dataset)
     own_unit, long_name, sign = known
-    return Variable(product, dataset, dataset, dims, _udunits(unit or own_unit), long_name, sign=sign)
+    wraps = dataset.endswith("Phase")
+    return Variable(product, dataset, dataset, dims, _udunits(unit or own_unit), long_name, sign=sign, wraps=wraps)
 
 
 def _time_function(dataset: str) -> tuple[str, str, str | None] | None:

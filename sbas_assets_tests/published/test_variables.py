@@ -6,7 +6,6 @@ import pytest
 from mintpy.timeseries2velocity import model2hdf5_dataset
 
 from sbas_assets.errors import InputError
-from sbas_assets.published.arrays import block_shape, chunk_shape
 from sbas_assets.published.variables import PRODUCTS, describe_dataset, primary_variable
 
 MODEL = {
@@ -25,6 +24,7 @@ def test_every_product_has_a_variable_that_its_file_must_have():
         "velocity",
         "temporalCoherence",
         "maskTempCoh",
+        "demErr",
         "avgSpatialCoh",
         "height",
     ]
@@ -46,6 +46,24 @@ def test_displacements_have_a_sign_and_their_spread_has_none():
     assert describe_dataset("velocity", "annualPhase", ("y", "x")).sign is None
 
 
+def test_angles_that_wrap_are_told_and_their_spread_does_not_wrap():
+    assert describe_dataset("geometry", "azimuthAngle", ("y", "x")).wraps
+    assert describe_dataset("velocity", "semiAnnualPhase", ("y", "x")).wraps
+    assert not describe_dataset("velocity", "semiAnnualPhaseStd", ("y", "x")).wraps
+    assert not describe_dataset("geometry", "incidenceAngle", ("y", "x")).wraps
+
+
+def test_zero_is_a_height_but_no_velocity():
+    assert describe_dataset("geometry", "height", ("y", "x")).zero_is_data
+    assert not describe_dataset("velocity", "velocity", ("y", "x")).zero_is_data
+
+
+def test_the_dem_error_says_what_to_do_with_it():
+    variable = describe_dataset("demErr", "dem", ("y", "x"))
+    assert (variable.name, variable.unit) == ("demErr", "m")
+    assert "subtract it from the DEM" in (variable.sign or "")
+
+
 def test_datasets_that_nobody_knows_keep_their_name_and_unit():
     variable = describe_dataset("geometry", "rangeSpread", ("y", "x"), "m")
     assert (variable.name, variable.unit, variable.long_name) == ("rangeSpread", "m", "rangeSpread")
@@ -55,26 +73,3 @@ def test_datasets_that_nobody_knows_keep_their_name_and_unit():
 def test_unknown_products_have_no_primary_variable():
     with pytest.raises(InputError, match="product-unknown"):
         primary_variable("speed")
-
-
-@pytest.mark.parametrize(
-    ("shape", "itemsize", "chunks"),
-    [
-        ((98, 2000, 3000), 4, (6, 250, 300)),
-        ((2, 100, 3000), 4, (2, 100, 300)),
-        ((1000, 1000), 4, (1000, 1000)),
-        ((2000, 3000), 4, (1000, 1000)),
-        ((2000, 3000), 1, (2000, 1500)),
-        ((98,), 4, (98,)),
-    ],
-)
-def test_chunks_are_of_the_measured_size(shape, itemsize, chunks):
-    assert chunk_shape(shape, itemsize) == chunks
-
-
-@pytest.mark.parametrize("max_bytes", [1, 10**7, 10**8, 10**12])
-def test_blocks_are_whole_chunks_inside_the_memory(max_bytes):
-    shape, chunks = (98, 2000, 3100), (6, 250, 300)
-    block = block_shape(shape, chunks, 4, max_bytes)
-    assert all(b % c == 0 or b == n for b, c, n in zip(block, chunks, shape, strict=True))
-    assert block[0] * block[1] * block[2] * 4 <= max(max_bytes, 6 * 250 * 300 * 4)
