@@ -43,10 +43,13 @@ def product_assets(frame: str, product: PublishedProduct) -> dict[str, Asset]:
         raise ValueError(f"{product.stored.folder} is not in the folder of {frame}")
     folder = "./" + product.stored.folder.removeprefix(f"{frame}/")
     named = {"version": product.stored.version, "sbas:product": product.name}
-    title = str(product.attributes.get("title", product.name))
     more = {"sbas:overviews": product.overviews} if product.overviews else {}
     data = Asset(
-        f"{folder}/{DATA}", title=title, media_type=ZARR, roles=_roles(product.name), extra_fields=named | more
+        f"{folder}/{DATA}",
+        title=f"{product.name} as Zarr",
+        media_type=ZARR,
+        roles=_roles(product.name),
+        extra_fields=named | more,
     )
     return {
         product.name: data,
