@@ -19,7 +19,7 @@ from sbas_assets.mintpy.era5 import ERA5
 from sbas_assets.mintpy.era5_standing import standing
 from sbas_assets.mintpy.network import find_islands, kept_and_dropped
 from sbas_assets.mintpy.workfolder import NETWORK_STACK
-from sbas_assets.published.steps import PUBLISH_STEPS, source_file
+from sbas_assets.published.steps import ZARR_STEPS, require_published
 from sbas_assets.resources import Platform, dagster_failures
 from sbas_assets.step import Frame
 from sbas_assets.survey import STACK_ASSET, survey
@@ -161,16 +161,16 @@ def _read(frame: Frame, name: str, dataset: str) -> np.ndarray[Any, Any]:
 
 
 def _zarr_equals_hdf5(asset: str) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=asset, name="zarr_equals_hdf5", partitions_def=FRAMES)
+    @dg.asset_check(asset=asset, name="zarr_equals_hdf5", blocking=True, partitions_def=FRAMES)
     def check(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
         """Every object of the store is there unchanged, and every number is the HDF5 product's."""
         from sbas_assets.published.verify import verify_product
 
-        product = asset.removeprefix("zarr_")
         with _reading(context, platform) as frame:
-            source = source_file(frame, product)
-            problems = verify_product(frame.settings.store, frame.key, product, source)
-        return dg.AssetCheckResult(passed=not problems, metadata={"problems": problems, "source": str(source)})
+            pairs = require_published(frame, asset.removeprefix("zarr_")).values()
+            problems = [text for pair in pairs for text in verify_product(frame.settings.store, *pair)]
+        sources = [str(source) for _, source in pairs]
+        return dg.AssetCheckResult(passed=not problems, metadata={"problems": problems, "sources": sources})
 
     return check
 
@@ -182,5 +182,5 @@ CHECKS = [
     reliable_pixels,
     temporal_coherence,
     velocity_in_bounds,
-    *(_zarr_equals_hdf5(step.name) for step in PUBLISH_STEPS),
+    *(_zarr_equals_hdf5(step.name) for step in ZARR_STEPS),
 ]

@@ -184,6 +184,72 @@ def point(
 
 
 @app.command()
+def publish(key: Key, json: Json = False) -> int:
+    """Publish what was made of a frame, also a version that was rolled back."""
+
+    def body(out: Output) -> int:
+        from sbas_assets.commands.publishing import publish
+
+        return publish(out, key)
+
+    return execute("publish", body, as_json=json)
+
+
+@app.command()
+def versions(
+    key: Key,
+    tag: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="Name a version; one with a tag is never removed.", metavar="VERSION TAG"),
+    ] = None,
+    untag: Annotated[str | None, typer.Option(help="Take a tag away.", metavar="TAG")] = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove what is too old, and what killed runs left.")] = False,
+    json: Json = False,
+) -> int:
+    """List the published versions of a frame."""
+
+    def body(out: Output) -> int:
+        from sbas_assets.commands.publishing import versions
+
+        return versions(out, key, tag, untag, prune=prune)
+
+    return execute("versions", body, as_json=json)
+
+
+@app.command()
+def verify(
+    key: Key,
+    version: Annotated[str | None, typer.Option(help="Instead of the current one.", metavar="VERSION")] = None,
+    json: Json = False,
+) -> int:
+    """Read all that is published of a frame and compare it; exit 0 only if everything is right."""
+
+    def body(out: Output) -> int:
+        from sbas_assets.commands.publishing import verify
+
+        return verify(out, key, version)
+
+    return execute("verify", body, as_json=json)
+
+
+@app.command()
+def rollback(
+    key: Key,
+    version: Annotated[
+        str, typer.Argument(metavar="VERSION", help="As `versions` lists it, or a tag.", show_default=False)
+    ],
+) -> int:
+    """Let readers see an earlier version of a frame."""
+
+    def body(out: Output) -> int:
+        from sbas_assets.commands.publishing import rollback
+
+        return rollback(out, key, version)
+
+    return execute("rollback", body)
+
+
+@app.command()
 def doctor(json: Json = False) -> int:
     """Tell what works here and what does not; exit 0 if the basics do."""
 

@@ -7,7 +7,8 @@ import dagster as dg
 from sbas_assets.assets.declare import declare
 from sbas_assets.mintpy.exports import HDFEOS5, KMZ
 from sbas_assets.mintpy.geocoding import GEO_STEPS
-from sbas_assets.published.steps import PUBLISH_STEPS
+from sbas_assets.published.item_step import STAC_ITEM
+from sbas_assets.published.steps import ZARR_STEPS
 from sbas_assets.resources import Platform
 from sbas_assets.step import Step
 
@@ -25,6 +26,8 @@ _EXPORT = {
     "hdfeos5": "Series, coherence, masks and geometry in one HDF-EOS5 file.",
 }
 
+_ITEM = "What readers see: the frame's STAC item, moved at once to the version that the Zarr copies make up."
+
 
 def _asset(step: Step, description: str, group: str, kinds: set[str]) -> dg.AssetsDefinition:
     def make(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
@@ -38,12 +41,15 @@ def _asset(step: Step, description: str, group: str, kinds: set[str]) -> dg.Asse
 
 def _published(step: Step) -> dg.AssetsDefinition:
     product = step.name.removeprefix("zarr_")
-    return _asset(step, f"Zarr v3 copy of {product} in the object store.", "published", {"zarr"})
+    return _asset(
+        step, f"Zarr v3 copy of {product} in the object store; readers see it with stac_item.", "published", {"zarr"}
+    )
 
 
 ASSETS = [
     *(_asset(step, _GEO[step.name], "geo", {"hdf5", "mintpy"}) for step in GEO_STEPS),
     _asset(KMZ, _EXPORT["kmz"], "export", {"mintpy"}),
     _asset(HDFEOS5, _EXPORT["hdfeos5"], "export", {"hdf5", "mintpy"}),
-    *(_published(step) for step in PUBLISH_STEPS),
+    *(_published(step) for step in ZARR_STEPS),
+    _asset(STAC_ITEM, _ITEM, "published", {"json"}),
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from sbas_assets.commands.failures import DONE
 from sbas_assets.commands.output import Output
 from sbas_assets.frames import validate_key
-from sbas_assets.published.reading import PointSeries, plot_point, point_series
+from sbas_assets.published.point import PointSeries, plot_point, point_series
 from sbas_assets.workspace import Settings
 
 

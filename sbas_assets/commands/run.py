@@ -152,7 +152,7 @@ def show_checks(out: Output, result: RunResult) -> None:
 
 def _found(metadata: dict[str, Any]) -> str:
     """Return a check's numbers on one line; long values are for the UI and JSON."""
-    return ", ".join(f"{name} {_short(value)}" for name, value in metadata.items() if name != "source")
+    return ", ".join(f"{name} {_short(value)}" for name, value in metadata.items() if name != "sources")
 
 
 def _short(value: Any) -> str:

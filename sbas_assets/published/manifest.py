@@ -1,23 +1,21 @@
 """The list of a version's objects with their sizes and checksums, and whether the store still holds them.
 
-Belongs here: making, reading and checking a manifest. Does not belong here: the meaning of the objects.
+Belongs here: reading and checking a manifest. Does not belong here: the meaning of the objects.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import batched
 from pathlib import Path
 
-from sbas_assets.published.pointer import ArrayLayout
-from sbas_assets.published.store import DATA, MANIFEST, Store
+from sbas_assets.errors import OutsideError
+from sbas_assets.published.store import DATA, MANIFEST, ObjectInfo, Store
 from sbas_assets.threads import thread_count
-from sbas_assets.workspace import sync_folder
 
 # Objects read at once: at most about 4 MB each.
 _BATCH = 16
@@ -25,11 +23,25 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object: its name below the version's folder, its size in bytes, and its SHA-256."""
+    """One object of a version.
+
+    Parameters
+    ----------
+    name : str
+        Relative to the version's folder.
+    size : int
+        Bytes.
+    sha256 : str
+        Checksum, hexadecimal.
+    tag : str or None
+        What an S3 store called this content when it was compared; None in other stores. It changes when the object is
+        written again, so a listing is enough to see that nothing was.
+    """
 
     name: str
     size: int
     sha256: str
+    tag: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,9 +51,8 @@ class Manifest:
     objects: tuple[StoredObject, ...]
 
     def encode(self) -> bytes:
-        """Return the manifest's bytes: the same for the same objects, whatever store they are in."""
-        rows = [{"name": item.name, "size": item.size, "sha256": item.sha256} for item in self.objects]
-        return json.dumps({"objects": rows}, indent=1).encode()
+        """Return the manifest's bytes."""
+        return json.dumps({"objects": [asdict(item) for item in self.objects]}, indent=1).encode()
 
     @property
     def sha256(self) -> str:
@@ -59,6 +70,18 @@ class Manifest:
         return sum(item.name == chunk or item.name.startswith(f"{chunk}/") for item in self.objects)
 
 
+def read_manifest(store: Store, folder: str) -> Manifest | None:
+    """Return the manifest in a version's folder, or None when there is none.
+
+    Raises
+    ------
+    ValueError
+        What is there is not a manifest.
+    """
+    data = store.read(f"{folder}/{MANIFEST}")
+    return None if data is None else decode_manifest(data)
+
+
 def decode_manifest(data: bytes) -> Manifest:
     """Return a manifest from its bytes.
 
@@ -69,73 +92,96 @@ def decode_manifest(data: bytes) -> Manifest:
     """
     try:
         rows = json.loads(data)["objects"]
-        return Manifest(tuple(StoredObject(row["name"], int(row["size"]), row["sha256"]) for row in rows))
+        return Manifest(tuple(StoredObject(row["name"], int(row["size"]), row["sha256"], row["tag"]) for row in rows))
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a manifest: {error!r}") from error
 
 
-def make_manifest(store: Store, folder: str) -> Manifest:
-    """Read every object below `folder`'s ``data.zarr`` back and list it.
+def quick_problems(
+    store: Store, folder: str, manifest: Manifest, there: Mapping[str, ObjectInfo] | None = None
+) -> list[str]:
+    """Return what of a manifest is missing or not what it was, as far as a listing tells.
 
-    What is listed is what the store really holds, not what was meant to be written. In a local store every file
-    is flushed to the disk on the way, so a manifest never outlives its data in a power cut.
+    In a bucket an object that was written again has another tag. A file can change and keep its size, so in a folder
+    all are read.
+
+    Parameters
+    ----------
+    store : Store
+        That holds the version.
+    folder : str
+        Full path of the version's folder.
+    manifest : Manifest
+        What should be there.
+    there : mapping, optional
+        The listing of the folder, where the caller has it.
     """
-    names = [name for name in store.sizes(folder) if name.startswith(f"{DATA}/")]
-    objects = tuple(_stored(store, folder, names, flush=True))
+    there = store.listing(folder) if there is None else there
     if store.is_local:
-        for parent in {Path(folder, name).parent for name in names}:
-            sync_folder(parent)
-    return Manifest(objects)
+        return _problems(store, folder, manifest, there, [item.name for item in manifest.objects])
+    return _problems(store, folder, manifest, there, ())
 
 
-def manifest_problems(store: Store, folder: str, manifest: Manifest) -> list[str]:
-    """Return what of a manifest is missing, of another size or of other content in the store."""
-    sizes = store.sizes(folder)
+def full_problems(store: Store, folder: str, manifest: Manifest) -> list[str]:
+    """Return what of a manifest is missing or not what it was; every object is read."""
+    return _problems(store, folder, manifest, store.listing(folder), [item.name for item in manifest.objects])
+
+
+def _problems(
+    store: Store, folder: str, manifest: Manifest, there: Mapping[str, ObjectInfo], read: Sequence[str]
+) -> list[str]:
     listed = {item.name: item for item in manifest.objects}
-    problems = [f"{name} is not in the manifest" for name in sizes if name not in listed and name != MANIFEST]
+    problems = [f"{name} is not in the manifest" for name in there if name not in listed and name != MANIFEST]
     present = []
     for item in manifest.objects:
-        if item.name not in sizes:
+        found = there.get(item.name)
+        if found is None:
             problems.append(f"{item.name} is missing")
-        elif sizes[item.name] != item.size:
-            problems.append(f"{item.name} has {sizes[item.name]} bytes instead of {item.size}")
+        elif found.size != item.size:
+            problems.append(f"{item.name} has {found.size} bytes instead of {item.size}")
+        elif None not in {item.tag, found.tag} and item.tag != found.tag:
+            problems.append(f"{item.name} was written again")
         else:
             present.append(item.name)
-    for item in _stored(store, folder, present):
-        if item != listed[item.name]:
-            problems.append(f"{item.name} has other content than was published")
+    for name, sha256 in _digests(store, folder, [name for name in present if name in set(read)]):
+        if sha256 != listed[name].sha256:
+            problems.append(f"{name} has other content than was published")
     return problems
 
 
-def chunk_problems(manifest: Manifest, arrays: Mapping[str, ArrayLayout]) -> list[str]:
-    """Return the arrays that have fewer chunks in the manifest than their shape asks for."""
-    counts = {name: manifest.count_chunks(name) for name in arrays}
+def chunk_problems(manifest: Manifest, expected: Mapping[str, int]) -> list[str]:
+    """Return the arrays that have fewer or more objects in the manifest than their shape asks for."""
+    counts = {name: manifest.count_chunks(name) for name in expected}
     return [
-        f"array {name} has {counts[name]} of {layout.n_chunks} chunks"
-        for name, layout in arrays.items()
-        if counts[name] != layout.n_chunks
+        f"array {name} has {counts[name]} of {number} objects"
+        for name, number in expected.items()
+        if counts[name] != number
     ]
 
 
-def _stored(store: Store, folder: str, names: Sequence[str], *, flush: bool = False) -> Iterator[StoredObject]:
-    """Read objects, several at once."""
+def damaged(path: str, frame: str, reason: str) -> OutsideError:
+    """Return the error for something published that the store no longer holds as it was written."""
+    return OutsideError(
+        "product-damaged",
+        reason,
+        mend="publish the frame again: what is missing or wrong is written anew",
+        path=path,
+        frame=frame,
+    )
+
+
+def _digests(store: Store, folder: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Read objects, several at once, and yield the SHA-256 of each."""
     if store.is_local:
         with ThreadPoolExecutor(thread_count()) as pool:
-            yield from pool.map(lambda name: _digested(name, _read(Path(folder, name), flush=flush)), names)
+            yield from zip(names, pool.map(lambda name: _sha256(Path(folder, name).read_bytes()), names), strict=True)
         return
     for batch in batched(names, _BATCH):
         paths = {name: f"{folder}/{name}" for name in batch}
         found = store.fs.cat(list(paths.values()))
         for name, path in paths.items():
-            yield _digested(name, found[path])
+            yield name, _sha256(found[path])
 
 
-def _digested(name: str, data: bytes) -> StoredObject:
-    return StoredObject(name, len(data), hashlib.sha256(data).hexdigest())
-
-
-def _read(path: Path, *, flush: bool) -> bytes:
-    with path.open("rb") as file:
-        if flush:
-            os.fsync(file.fileno())
-        return file.read()
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

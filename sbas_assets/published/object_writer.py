@@ -1,7 +1,7 @@
 """Writing to S3 through obstore, which gives up on a silent server; s3fs waits for ever when it writes.
 
-Belongs here: single objects, with and without a condition, deleting, and Zarr's view for writing. Does not belong
-here: reading and listing (`s3_filesystem`), other stores (`store`).
+Belongs here: single objects, with and without a condition, and deleting. Does not belong here: reading and listing
+(`s3_filesystem`), other stores (`store`).
 
 Address and credentials are those of the file system that reads, so both always see the same bucket.
 """
@@ -22,7 +22,6 @@ from botocore.credentials import Credentials
 from botocore.exceptions import NoCredentialsError
 from obstore.exceptions import AlreadyExistsError, PermissionDeniedError, PreconditionError
 from obstore.store import S3Store
-from zarr.storage import ObjectStore
 
 from sbas_assets.published.deadlines import FIRST_WAIT_S, RETRIES, Deadlines
 from sbas_assets.published.s3_filesystem import NO_CREDENTIALS, PatientS3, aws_session, explicit_key, find_credentials
@@ -71,11 +70,7 @@ class ObjectWriter:
     def __init__(self, fs: PatientS3, bucket: str) -> None:
         self._fs = fs
         self._bucket = bucket
-        self._store = _make_store(fs, bucket, None)
-
-    def zarr(self, key: str) -> ObjectStore[S3Store]:
-        """Return Zarr's view, for writing, of what is below a key."""
-        return ObjectStore(_make_store(self._fs, self._bucket, key))
+        self._store = _make_store(fs, bucket)
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object."""
@@ -143,12 +138,11 @@ def _tag(etag: str | None) -> str:
     return etag.strip('"')
 
 
-def _make_store(fs: PatientS3, bucket: str, prefix: str | None) -> S3Store:
+def _make_store(fs: PatientS3, bucket: str) -> S3Store:
     credentials = _credentials(fs)
     # the environment's values for another bucket, profile or server must not mix with these
     return S3Store(
         bucket,
-        prefix=prefix,
         config=_address(fs, bucket) | {"skip_signature": credentials is None, "request_payer": fs.requester_pays},
         client_options=_client_options(fs),
         retry_config=_retries(fs.deadlines),

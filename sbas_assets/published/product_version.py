@@ -5,9 +5,14 @@ Belongs here: the fields that an item names, and that travel from the asset that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+FRAME_KEY = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+VERSION = r"[0-9a-f]{1,64}"
+RADAR = "_radar"
+"""Behind the name of a product in radar geometry that is published beside the geocoded one."""
 
 
 @dataclass(frozen=True)
@@ -47,3 +52,8 @@ class ProductVersion:
     def from_fact(cls, fact: Mapping[str, Any]) -> ProductVersion:
         """Return what `as_fact` made."""
         return cls(**fact)
+
+
+def by_name(products: Iterable[ProductVersion]) -> dict[str, ProductVersion]:
+    """Return versions of products by the product's name."""
+    return {product.product: product for product in products}

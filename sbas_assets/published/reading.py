@@ -1,76 +1,69 @@
-"""Opening what was published, and the displacement series at a place.
+"""Opening what was published.
 
-Belongs here: resolving the pointer, finding a pixel, and the errors of a reader. Does not belong here: writing
-(`zarr_product`), checking (`verify`), the pixel's geometry (`place`).
+Belongs here: opening what an item names, and the errors of a reader. Does not belong here: writing (`zarr_product`),
+checking (`verify`), the series at a place (`point`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from sbas_assets.errors import InputError
-from sbas_assets.published.place import Pixel, find_pixel
-from sbas_assets.published.pointer import damaged, read_pointer
-from sbas_assets.published.store import DATA, LATEST, MANIFEST, Store, open_store, store_faults
-
-# What would make two plots of the same series differ.
-_PLOT_METADATA: dict[str, dict[str, None]] = {
-    "png": {"Software": None},
-    "pdf": {"CreationDate": None},
-    "svg": {"Date": None},
-}
+from sbas_assets.published.current import read_current, resolve
+from sbas_assets.published.manifest import damaged
+from sbas_assets.published.product_version import FRAME_KEY, RADAR, ProductVersion, by_name
+from sbas_assets.published.stac_reading import FrameVersion, read_item
+from sbas_assets.published.store import DATA, ITEM, Store, open_store, store_faults
+from sbas_assets.workspace import Settings
 
 
-@dataclass(frozen=True)
-class PointSeries:
-    """The line-of-sight displacement of one pixel; positive is toward the satellite.
+def open_frame(
+    key_or_url: str, version: str | None = None, *, storage_options: Mapping[str, Any] | None = None
+) -> xr.Dataset:
+    """Open everything of a frame lazily, as one dataset.
 
     Parameters
     ----------
-    frame : str
-        The frame's key.
-    dates : tuple of date
-        Acquisition dates, ascending.
-    displacement_m : numpy.ndarray
-        (n_dates,) float64, metres since the reference date; NaN where MintPy has none.
-    velocity_m_per_year, velocity_std_m_per_year : float or None
-        From the ``velocity`` product; None when it is not published.
-    temporal_coherence : float or None
-        0 to 1, from the ``temporalCoherence`` product; None when it is not published.
-    row, column : int
-        The pixel, from 0 at the first line and column of the product.
-    latitude, longitude : float
-        Center of the pixel, degrees.
-    distance_m : float
-        From the place asked for to the pixel's center.
-    reference_latitude, reference_longitude : float or None
-        The place that does not move by definition, degrees.
-    reference_date : str or None
-        The date of zero displacement, ``YYYYMMDD``.
-    """
+    key_or_url : str
+        The key of a frame in ``$SBAS_STORE``; or where a frame is, such as ``s3://bucket/store/T071D_santorini``, its
+        ``item.json`` included or not. A public bucket needs no credentials.
+    version : str, optional
+        A version of the frame, its first digits, or a tag; the current one when None. The dataset stays on that
+        version whatever is published later.
+    storage_options : mapping, optional
+        Given to fsspec.
 
-    frame: str
-    dates: tuple[date, ...]
-    displacement_m: NDArray[np.float64]
-    velocity_m_per_year: float | None
-    velocity_std_m_per_year: float | None
-    temporal_coherence: float | None
-    row: int
-    column: int
-    latitude: float
-    longitude: float
-    distance_m: float
-    reference_latitude: float | None
-    reference_longitude: float | None
-    reference_date: str | None
+    Returns
+    -------
+    xarray.Dataset
+        Dask arrays; dims ``(time, y, x)``; ``displacement`` (m, positive toward the satellite), ``velocity`` (m/year),
+        ``temporalCoherence``, ``maskTempCoh``, ``height`` (m), ... as docs/products.md lists them. ``spatial_ref`` is a
+        coordinate, so rioxarray finds the CRS. A name that two products have gets the product's before it.
+
+    Raises
+    ------
+    InputError
+        ``product-not-published``: names what there is; ``version-unknown``, ``version-ambiguous``. Or a fault of the
+        store, as in `store.store_faults`.
+    OutsideError
+        ``product-damaged``: it is named but not there. Or a fault of the store.
+    """
+    store, frame = _find_frame(key_or_url, storage_options)
+    with store_faults(store.url):
+        facts = item_facts(store, frame, version)
+        shown = [stored for stored in facts.products if not stored.product.endswith(RADAR)]
+        opened = {stored.product: open_stored(store, frame, stored, {}) for stored in shown}
+    taken: set[str] = set()
+    for name, data in opened.items():
+        both = {str(variable): f"{name}_{variable}" for variable in data.data_vars if variable in taken}
+        opened[name] = data.rename(both)
+        taken |= set(map(str, opened[name].data_vars))
+    merged = xr.merge(opened.values(), compat="override", join="exact", combine_attrs="drop_conflicts")
+    return merged.assign_attrs(version=facts.version)
 
 
 def open_product(
@@ -81,7 +74,7 @@ def open_product(
     *,
     storage_options: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Open a published product lazily.
+    """Open one published product lazily, with all its attributes.
 
     Parameters
     ----------
@@ -90,26 +83,26 @@ def open_product(
     frame, product : str
         What to open.
     version : str, optional
-        A version that was published; the latest when None. The dataset stays on that version whatever is
-        published later.
+        A version of the frame, as in `open_frame`.
     storage_options : mapping, optional
         Given to fsspec.
 
     Returns
     -------
     xarray.Dataset
-        Dask arrays with the store's chunks; ``spatial_ref`` is a coordinate, so rioxarray finds the CRS.
+        As `open_frame`'s.
 
     Raises
     ------
-    InputError
-        ``product-not-published``: names what there is. Or a fault of the store, as in `store.store_faults`.
-    OutsideError
-        ``product-damaged``: it is named but not there. Or a fault of the store.
+    InputError, OutsideError
+        As `open_frame`'s.
     """
     store = open_store(store_url, storage_options)
     with store_faults(store_url):
-        return _open(store, frame, product, version, chunks={})
+        stored = by_name(item_facts(store, frame, version).products).get(product)
+        if stored is None:
+            raise not_published(store, frame, product)
+        return open_stored(store, frame, stored, {})
 
 
 def list_products(store_url: str, frame: str, *, storage_options: Mapping[str, Any] | None = None) -> list[str]:
@@ -119,125 +112,41 @@ def list_products(store_url: str, frame: str, *, storage_options: Mapping[str, A
         return _products(store, frame)
 
 
-def point_series(
-    store_url: str,
-    frame: str,
-    lat: float,
-    lon: float,
-    *,
-    storage_options: Mapping[str, Any] | None = None,
-) -> PointSeries:
-    """Read the displacement series of the pixel at a place.
-
-    Parameters
-    ----------
-    store_url : str
-        Folder or fsspec URL.
-    frame : str
-        The frame's key.
-    lat, lon : float
-        Degrees, WGS84.
-    storage_options : mapping, optional
-        Given to fsspec.
-
-    Raises
-    ------
-    InputError
-        ``product-not-published``; ``point-outside``: names the bounds; ``point-no-data``: MintPy has no result
-        for that pixel; ``point-no-coordinates``: a product in radar coordinates without latitude and longitude.
-    OutsideError
-        A fault of the store.
-    """
-    store = open_store(store_url, storage_options)
-    with store_faults(store_url), _open(store, frame, "timeseries_demErr", None, None) as data:
-        pixel = find_pixel(data, lat, lon)
-        series = data["displacement"].isel(y=pixel.row, x=pixel.column).to_numpy().astype(np.float64)
-        dates = tuple(date.fromisoformat(str(day)[:10]) for day in data["time"].to_numpy())
-        velocity, spread = _values(store, frame, "velocity", ("velocity", "velocityStd"), pixel)
-        (coherence,) = _values(store, frame, "temporalCoherence", ("temporalCoherence",), pixel)
-        if not _has_data(series, coherence, pixel, data.attrs):
-            raise InputError(
-                "point-no-data",
-                f"there is no displacement at {lat}, {lon} (row {pixel.row}, column {pixel.column})",
-                mend="choose a place on coherent ground; maskTempCoh shows where that is",
-                frame=frame,
-            )
-        attrs = data.attrs
-        return PointSeries(
-            frame, dates, series, velocity, spread, coherence,
-            pixel.row, pixel.column, pixel.latitude, pixel.longitude, pixel.distance_m,
-            attrs.get("reference_latitude"), attrs.get("reference_longitude"), attrs.get("reference_date"),
-        )  # fmt: skip
-
-
-def plot_point(series: PointSeries, path: Path) -> None:
-    """Plot a series as PNG, PDF or SVG, by the file's suffix; the same series gives the same bytes.
-
-    Raises
-    ------
-    InputError
-        ``plot-path-invalid``: another suffix, or no such folder.
-    """
-    kind = path.suffix.lower().lstrip(".")
-    if kind not in _PLOT_METADATA or not path.parent.is_dir():
+def _find_frame(key_or_url: str, storage_options: Mapping[str, Any] | None) -> tuple[Store, str]:
+    """Return the store and the frame's key that a reader means."""
+    if re.fullmatch(FRAME_KEY, key_or_url):
+        return open_store(Settings.from_env().store, storage_options), key_or_url
+    url = key_or_url.removesuffix(f"/{ITEM}").rstrip("/")
+    above, _, frame = url.rpartition("/")
+    if not above or not re.fullmatch(FRAME_KEY, frame):
         raise InputError(
-            "plot-path-invalid",
-            "a plot cannot be written there",
-            mend="give a file in an existing folder that ends in .png, .pdf or .svg",
-            path=path,
+            "frame-url-invalid",
+            f"{key_or_url!r} is neither a frame's key nor the URL of a frame",
+            mend="give a key, or a URL that ends in one, such as s3://bucket/store/T071D_santorini",
         )
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    days = np.array(series.dates, dtype="datetime64[D]")
-    axes.plot(days, series.displacement_m * 100, "o-", markersize=4, linewidth=0.8)
-    axes.axhline(0, color="0.7", linewidth=0.8, zorder=0)
-    axes.set_ylabel("LOS displacement [cm], positive toward the satellite")
-    axes.set_title(_plot_title(series), fontsize=10)
-    # The identifiers in an SVG are random unless they are salted.
-    with rc_context({"svg.hashsalt": "sbas_assets"}):
-        figure.savefig(path, format=kind, metadata=_PLOT_METADATA[kind])
+    return open_store(above, storage_options), frame
 
 
-def _plot_title(series: PointSeries) -> str:
-    place = f"{series.frame}: {series.latitude:.5f}, {series.longitude:.5f}"
-    if series.velocity_m_per_year is None:
-        return place
-    spread = series.velocity_std_m_per_year
-    deviation = "" if spread is None else f" ± {spread * 1000:.1f}"
-    return f"{place}, {series.velocity_m_per_year * 1000:.1f}{deviation} mm/year"
+def item_facts(store: Store, frame: str, version: str | None) -> FrameVersion:
+    """Return what the item that a reader asks for says, or raise as `open_frame` does."""
+    item = resolve(store, frame, version)
+    if item is None:
+        raise not_published(store, frame, "the frame")
+    return read_item(item)
 
 
-def _open(store: Store, frame: str, product: str, version: str | None, chunks: dict[str, int] | None) -> xr.Dataset:
-    path = _resolve(store, frame, product, version)
-    target = store.zarr(store.path(path), read_only=True)
+def open_stored(store: Store, frame: str, stored: ProductVersion, chunks: dict[str, int] | None) -> xr.Dataset:
+    """Open one version of a product, with Dask arrays or, with None for `chunks`, without."""
+    path = store.path(stored.folder, DATA)
     try:
-        data: xr.Dataset = xr.open_zarr(target, consolidated=True, decode_coords="all", chunks=chunks)
+        data: xr.Dataset = xr.open_zarr(store.zarr(path), consolidated=True, decode_coords="all", chunks=chunks)
     except (FileNotFoundError, ValueError) as error:
-        raise damaged(store.path(path), frame, f"the published version cannot be opened: {error}") from error
+        raise damaged(path, frame, f"the published version cannot be opened: {error}") from error
     return data
 
 
-def _resolve(store: Store, frame: str, product: str, version: str | None) -> str:
-    """Return the path of a Zarr group, relative to the store."""
-    pointer = read_pointer(store, frame, product)
-    if pointer is not None and version in (None, pointer.version):
-        return pointer.path
-    if pointer is not None:
-        folders = [name for name in store.folders(store.path(frame, product)) if name.split("-")[0] == version]
-        # A folder without a manifest was never finished; the last attempt is the one that was.
-        for name in sorted(folders, key=len, reverse=True):
-            if store.read(store.path(frame, product, name, MANIFEST)) is not None:
-                return f"{frame}/{product}/{name}/{DATA}"
-    raise _not_published(store, frame, product, version)
-
-
-def _not_published(store: Store, frame: str, product: str, version: str | None) -> InputError:
-    wanted = product if version is None else f"version {version} of {product}"
+def not_published(store: Store, frame: str, wanted: str) -> InputError:
+    """Return the error for something that is not there, which says what is."""
     products = _products(store, frame)
     if products:
         there = f"this frame has {', '.join(products)}"
@@ -249,29 +158,5 @@ def _not_published(store: Store, frame: str, product: str, version: str | None) 
 
 
 def _products(store: Store, frame: str) -> list[str]:
-    names = store.folders(store.path(frame))
-    return [name for name in names if store.read(store.path(frame, name, LATEST)) is not None]
-
-
-def _values(store: Store, frame: str, product: str, names: tuple[str, ...], pixel: Pixel) -> list[float | None]:
-    """Return maps' values at a pixel's center; None where one is not published or ends before it."""
-    if read_pointer(store, frame, product) is None:
-        return [None] * len(names)
-    with _open(store, frame, product, None, None) as data:
-        try:
-            own = find_pixel(data, pixel.latitude, pixel.longitude)
-        except InputError:
-            return [None] * len(names)
-        return [float(data[name].isel(y=own.row, x=own.column)) if name in data else None for name in names]
-
-
-def _has_data(series: NDArray[np.float64], coherence: float | None, pixel: Pixel, attrs: Mapping[str, Any]) -> bool:
-    """Tell a pixel without a result from one that does not move.
-
-    MintPy writes NaN outside the swath and 0 where it did not invert, and 0 is also the reference point's series.
-    """
-    if np.isnan(series).all():
-        return False
-    if np.nan_to_num(series).any() or (coherence or 0) > 0:
-        return True
-    return (pixel.row, pixel.column) == (attrs.get("reference_row"), attrs.get("reference_column"))
+    current = read_current(store, frame)
+    return sorted(by_name(read_item(current.item).products)) if current else []

@@ -3,14 +3,15 @@
 Belongs here: paths, bytes, listings, the pointer's atomic move. Does not belong here: what is stored (`manifest`,
 `zarr_product`), how S3 is read and written (`s3_filesystem`, `object_writer`), what faults mean (`store_faults`).
 
-A published product is
-``<store>/<frame>/<product>/<version>[-<attempt>]/{data.zarr/, manifest.json}`` and, moved last,
-``<store>/<frame>/<product>/latest.json``.
+A store holds
+``<frame>/<product>/<data version>/{data.zarr/, manifest.json, ...}``, ``<frame>/versions/<version>/{item.json, ...}``,
+``<frame>/tags/<tag>`` and, moved last, ``<frame>/item.json``, which alone decides what readers see; and
+``collection.json``.
 """
 
 from __future__ import annotations
 
-import shutil
+import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -32,11 +33,12 @@ from sbas_assets.workspace import atomic_write
 if TYPE_CHECKING:
     from sbas_assets.published.object_writer import ObjectWriter
 
-__all__ = ["DATA", "LATEST", "MANIFEST", "ObjectInfo", "Store", "open_store", "store_faults"]
+__all__ = ["COLLECTION", "DATA", "ITEM", "MANIFEST", "ObjectInfo", "Store", "open_store", "store_faults"]
 
 DATA = "data.zarr"
 MANIFEST = "manifest.json"
-LATEST = "latest.json"
+ITEM = "item.json"
+COLLECTION = "collection.json"
 
 _S3 = ("s3://", "s3a://")
 
@@ -194,20 +196,24 @@ class Store:
                 with suppress(FileNotFoundError):
                     self.fs.rm_file(path)
 
-    def remove_local(self, folder: str) -> None:
-        """Remove a folder of a local store."""
-        shutil.rmtree(folder)
+    def holds(self, path: str, data: bytes, there: ObjectInfo) -> bool:
+        """Tell whether an object of a listing surely has these bytes; False where only reading it would tell.
 
-    def zarr(self, path: str, *, read_only: bool) -> ZarrStore:
-        """Return Zarr's own view of a path."""
+        In a folder it is read. In a bucket the tag of an object that was written in one piece is its MD5.
+        """
+        if there.size != len(data):
+            return False
         if self.is_local:
-            return LocalStore(path, read_only=read_only)
+            return Path(path).read_bytes() == data
+        return there.tag == hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+    def zarr(self, path: str) -> ZarrStore:
+        """Return Zarr's own view of a path, for reading."""
+        if self.is_local:
+            return LocalStore(path, read_only=True)
         if not self.is_s3:
-            return FsspecStore.from_url(
-                f"{self._protocols[0]}://{path}", storage_options=self.options, read_only=read_only
-            )
-        if not read_only:
-            return self._writer.zarr(self._key(path))
+            url = f"{self._protocols[0]}://{path}"
+            return FsspecStore.from_url(url, storage_options=self.options, read_only=True)
         return FsspecStore(type(self.fs)(**self.options, asynchronous=True), path=path, read_only=True)
 
     @property

@@ -1,50 +1,57 @@
-"""Publishing a MintPy product as a versioned Zarr store, and checking what was published.
+"""Writing one version of a MintPy product into a store, and proving that it is whole and right.
 
-Belongs here: the order of writing (data, manifest, pointer) and its verification. Does not belong here: names and
-units (`variables`), the CF dataset (`cf_dataset`), faults of stores (`store`), readers (`reading`).
+Belongs here: the order of writing (chunks, metadata, manifest) and what is proved before the manifest is written.
+Does not belong here: names and units (`variables`), the CF dataset (`cf_dataset`), faults of stores (`store`), which
+version readers see (`current`), readers (`reading`).
 
-A version is immutable: a folder that the pointer names, or that any reader may have open, is never written again.
-One process publishes a product at a time; the frame's lock sees to that.
+A version is immutable: its folder is named after what decides its content. A manifest is written last, so a folder
+without one was never finished; the next attempt goes on with the objects that are there and right.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
-from itertools import count
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import zarr
-
-from sbas_assets.errors import OutsideError
-from sbas_assets.published.arrays import Array
 from sbas_assets.published.cf_dataset import build_arrays, root_attributes
-from sbas_assets.published.manifest import (
-    Manifest,
-    chunk_problems,
-    decode_manifest,
-    make_manifest,
-    manifest_problems,
-)
-from sbas_assets.published.mintpy_file import open_mintpy
-from sbas_assets.published.pointer import (
-    ArrayLayout,
-    Pointer,
-    Published,
-    damaged,
-    read_pointer,
-    write_pointer,
-)
+from sbas_assets.published.cloud_geotiff import COG_PRODUCTS, cog_problems, write_cog
+from sbas_assets.published.manifest import Manifest, chunk_problems, damaged, quick_problems, read_manifest
+from sbas_assets.published.mintpy_file import MintPyFile, open_mintpy
+from sbas_assets.published.product_version import FRAME_KEY, RADAR, VERSION, ProductVersion
+from sbas_assets.published.recording import RecordingStore
 from sbas_assets.published.store import DATA, MANIFEST, Store, open_store, store_faults
+from sbas_assets.published.values import value_problems
 from sbas_assets.published.variables import primary_variable
-from sbas_assets.published.zarr_writer import write_group
+from sbas_assets.published.zarr_writer import count_objects, write_group
 
-FRAME_KEY = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
-VERSION = r"[0-9a-f]{1,64}"
 
-Task = tuple[zarr.Array[Any], Array, tuple[slice, ...]]
+@dataclass(frozen=True)
+class Written:
+    """A version that is in the store.
+
+    Parameters
+    ----------
+    stored : ProductVersion
+        Where it is, its checksum and sizes.
+    store_url : str
+        The store.
+    reused : bool
+        True when it was there already, complete and unchanged.
+    """
+
+    stored: ProductVersion
+    store_url: str
+    reused: bool
+
+    @property
+    def url(self) -> str:
+        """URL of the Zarr group, for ``xarray.open_zarr``."""
+        return f"{self.store_url.rstrip('/')}/{self.stored.folder}/{DATA}"
 
 
 def write_product(  # noqa: PLR0917 (the order of the folders it writes)
@@ -56,10 +63,13 @@ def write_product(  # noqa: PLR0917 (the order of the folders it writes)
     provenance: Mapping[str, Any],
     *,
     max_memory_gb: float,
+    scratch: Path,
     geometry: Path | None = None,
+    beside: bool = False,
+    mantissa_bits: int | None = None,
     storage_options: Mapping[str, Any] | None = None,
-) -> Published:
-    """Publish one MintPy HDF5 product; the same source and arguments give the same bytes.
+) -> Written:
+    """Write one MintPy HDF5 product; the same source and arguments give the same bytes. No reader sees it yet.
 
     Parameters
     ----------
@@ -77,14 +87,20 @@ def write_product(  # noqa: PLR0917 (the order of the folders it writes)
         Written to the group as JSON; its ``history``, if any, becomes the CF history.
     max_memory_gb : float
         Memory that blocks may take.
+    scratch : Path
+        An existing folder for files on their way.
     geometry : Path, optional
         ``geometryRadar.h5``, for the latitude and longitude of a product in radar coordinates.
+    beside : bool
+        It is the radar original of a geocoded product, and gets a name of its own.
+    mantissa_bits : int, optional
+        Bits of the mantissa that float32 numbers keep; all when None.
     storage_options : mapping, optional
         Given to fsspec.
 
     Returns
     -------
-    Published
+    Written
         Where it is, its checksum and sizes, and whether a complete version was there already.
 
     Raises
@@ -100,79 +116,73 @@ def write_product(  # noqa: PLR0917 (the order of the folders it writes)
     if not re.fullmatch(FRAME_KEY, frame) or not re.fullmatch(VERSION, version):
         raise ValueError(f"malformed frame key {frame!r} or version {version!r}")
     primary_variable(product)
-    store = open_store(store_url, storage_options)
+    store, name = open_store(store_url, storage_options), product + (RADAR if beside else "")
+    folder = f"{frame}/{name}/{version}"
     with ExitStack() as stack:
         file = stack.enter_context(open_mintpy(source))
         places = stack.enter_context(open_mintpy(geometry)) if geometry else None
-        arrays = build_arrays(file, product, places)
-        attributes = root_attributes(file, product, frame, version, provenance)
-
-        def write(folder: str) -> None:
-            # a block is in memory as read, as a contiguous copy and as compressed chunks
-            target = store.zarr(store.path(folder, DATA), read_only=False)
-            write_group(target, arrays, attributes, int(max_memory_gb * 1e9 / 4))
-
         stack.enter_context(store_faults(store_url))
-        return _publish(store, write, frame, product, version)
+        manifest = _intact_manifest(store, store.path(folder))
+        reused = manifest is not None
+        if manifest is None:
+            target = RecordingStore(store, store.path(folder))
+            arrays = build_arrays(file, product, places, mantissa_bits=mantissa_bits)
+            attributes = root_attributes(file, product, frame, version, provenance)
+            # a block is in memory as read, as a contiguous copy and as compressed chunks
+            write_group(target, arrays, attributes, int(max_memory_gb * 1e9 / 4))
+            _write_map(target, file, product, attributes, scratch)
+            manifest = _proved(store, folder, target.finish(), product, file)
+            store.put(store.path(folder, MANIFEST), manifest.encode())
+    size = len(manifest.encode())
+    stored = ProductVersion(name, version, folder, manifest.sha256, size, len(manifest.objects), manifest.n_bytes)
+    return Written(stored, store_url, reused)
 
 
-def _publish(store: Store, write: Callable[[str], None], frame: str, product: str, version: str) -> Published:
-    """Write the version unless it is there complete, then move the pointer."""
-    try:
-        pointed, removable = read_pointer(store, frame, product), store.is_local
-    except OutsideError:
-        # a pointer that cannot be read is replaced below; which folder its readers had open, nobody knows any more
-        pointed, removable = None, False
-    folder, manifest = _find_place(store, f"{frame}/{product}/{version}", pointed, removable=removable)
-    reused = manifest is not None
-    if manifest is None:
-        write(folder)
-        manifest = make_manifest(store, store.path(folder))
-    arrays = _layouts(store, folder)
-    if missing := chunk_problems(manifest, arrays):
-        raise damaged(store.path(folder), frame, f"not all that was written is there: {'; '.join(missing)}")
-    if not reused:
-        store.put(store.path(folder, MANIFEST), manifest.encode())
-    pointer = Pointer(version, f"{folder}/{DATA}", product, frame, arrays, manifest.sha256)
-    if pointer != pointed:
-        write_pointer(store, pointer)
-    return Published(store.url, pointer, len(manifest.objects), manifest.n_bytes, reused)
-
-
-def _find_place(store: Store, first: str, pointed: Pointer | None, *, removable: bool) -> tuple[str, Manifest | None]:
-    """Return an empty folder for the version, or the folder that holds it complete and its manifest.
-
-    What a killed run left is removed from a local store. In an object store chunks of a failed attempt can arrive
-    after its exception, so its folder is left alone and the next attempt goes beside it; so does one that would
-    repair, under its readers, the folder that the pointer names.
-    """
-    for attempt in count():
-        folder = first + (f"-{attempt}" if attempt else "")
-        full = store.path(folder)
-        if not store.sizes(full):
-            return folder, None
-        if manifest := _intact_manifest(store, full):
-            return folder, manifest
-        if removable and (pointed is None or pointed.folder != folder):
-            store.remove_local(full)
-            return folder, None
-    raise AssertionError("count() never ends")
+def _write_map(
+    target: RecordingStore, file: MintPyFile, product: str, attributes: Mapping[str, Any], scratch: Path
+) -> None:
+    """Add the Cloud-Optimized GeoTIFF of a product that has one."""
+    if product not in COG_PRODUCTS:
+        return
+    with TemporaryDirectory(dir=scratch) as folder:
+        name = f"{primary_variable(product).name}.tif"
+        cog = write_cog(file, product, Path(folder) / name, attributes)
+        if cog is not None:
+            target.put(name, cog.read_bytes())
 
 
 def _intact_manifest(store: Store, folder: str) -> Manifest | None:
     """Return a version's manifest when all that it lists is there unchanged, else None."""
-    data = store.read(f"{folder}/{MANIFEST}")
     try:
-        manifest = decode_manifest(data) if data is not None else None
+        manifest = read_manifest(store, folder)
     except ValueError:
         return None
-    return manifest if manifest and not manifest_problems(store, folder, manifest) else None
+    return manifest if manifest and not quick_problems(store, folder, manifest) else None
 
 
-def _layouts(store: Store, folder: str) -> dict[str, ArrayLayout]:
-    """Return the layout of every array in a version, by name."""
-    group = zarr.open_group(store.zarr(store.path(folder, DATA), read_only=True), mode="r")
-    return {
-        name: ArrayLayout(tuple(array.shape), tuple(array.chunks), int(array.nchunks))
-        for name, array in sorted(group.arrays())
-    }
+def _proved(store: Store, folder: str, manifest: Manifest, product: str, file: MintPyFile) -> Manifest:
+    """Compare what the store holds with what was sent, and every number with MintPy's file.
+
+    Zarr reads a chunk that is not there as fill, without a word.
+
+    Returns
+    -------
+    Manifest
+        With the tags that the store gave the objects.
+
+    Raises
+    ------
+    OutsideError
+        ``product-damaged``.
+    """
+    full = store.path(folder)
+    there = store.listing(full)
+    problems = quick_problems(store, full, manifest, there)
+    target = store.zarr(f"{full}/{DATA}")
+    problems = problems or chunk_problems(manifest, count_objects(target)) or value_problems(target, product, file)
+    for item in manifest.objects:
+        if item.name.endswith(".tif") and not problems:
+            problems = cog_problems(store.read(f"{full}/{item.name}") or b"", file, product)
+    if problems:
+        raise damaged(full, folder.split("/", 1)[0], f"not all that was written is there: {'; '.join(problems)}")
+    return Manifest(tuple(replace(item, tag=there[item.name].tag) for item in manifest.objects))

@@ -1,0 +1,130 @@
+"""Which version of a frame readers see: one small object, its item, and the items of all versions beside it.
+
+Belongs here: reading and moving these objects, and what a version may be called. Does not belong here: what is in an
+item (`stac_item`), the order of a publication (`frame_version`), removing old versions (`retention`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sbas_assets.errors import InputError
+from sbas_assets.published.manifest import damaged
+from sbas_assets.published.stac_reading import decode_item
+from sbas_assets.published.store import ITEM, Store
+
+VERSIONS = "versions"
+TAGS = "tags"
+LEAST_PREFIX = 4
+"""Digits that name a version, if no other begins with them."""
+
+Item = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Current:
+    """The item that readers see.
+
+    Parameters
+    ----------
+    item : dict
+        STAC item.
+    tag : str
+        What `Store.put_if` expects if nobody has moved it since.
+    """
+
+    item: Item
+    tag: str
+
+
+def read_current(store: Store, frame: str) -> Current | None:
+    """Return the item of the version that readers see, or None when nothing was published.
+
+    Raises
+    ------
+    OutsideError
+        ``product-damaged``: there is something, but it is not an item.
+    """
+    found = store.read_tagged(store.path(frame, ITEM))
+    return None if found is None else Current(_decode(store, frame, ITEM, found[0]), found[1])
+
+
+def read_version(store: Store, frame: str, version: str) -> Item | None:
+    """Return the item of one version, or None when there is none; OutsideError ``product-damaged``."""
+    name = version_path(version, ITEM)
+    data = store.read(store.path(frame, name))
+    return None if data is None else _decode(store, frame, name, data)
+
+
+def version_path(version: str, name: str) -> str:
+    """Return where something of a version is, relative to the frame's folder."""
+    return f"{VERSIONS}/{version}/{name}"
+
+
+def list_versions(store: Store, frame: str) -> list[str]:
+    """Return the versions that have an item, sorted."""
+    names = store.sizes(store.path(frame, VERSIONS))
+    return sorted(name.removesuffix(f"/{ITEM}") for name in names if name.count("/") == 1 and name.endswith(f"/{ITEM}"))
+
+
+def read_tags(store: Store, frame: str) -> dict[str, str]:
+    """Return the version that each tag names, by tag."""
+    folder = store.path(frame, TAGS)
+    found = {name: store.read(f"{folder}/{name}") for name in store.sizes(folder) if not name.startswith(".")}
+    return {name: data.decode(errors="replace").strip() for name, data in found.items() if data is not None}
+
+
+def write_tag(store: Store, frame: str, tag: str, version: str | None) -> None:
+    """Give a version a tag, taken from another one if need be; with None take the tag away."""
+    path = store.path(frame, TAGS, tag)
+    if version is None:
+        store.delete([path])
+    else:
+        store.put(path, version.encode())
+
+
+def find_version(store: Store, frame: str, wanted: str) -> str:
+    """Return the version that a tag, or the first digits of a version, names.
+
+    Raises
+    ------
+    InputError
+        ``version-unknown``, ``version-ambiguous``.
+    """
+    tags = read_tags(store, frame)
+    if wanted in tags:
+        return tags[wanted]
+    versions = list_versions(store, frame)
+    found = [version for version in versions if version.startswith(wanted)] if len(wanted) >= LEAST_PREFIX else []
+    if wanted in versions or len(found) == 1:
+        return wanted if wanted in versions else found[0]
+    mend = f"see `sbas-assets versions {frame}`"
+    if found:
+        raise InputError("version-ambiguous", f"{len(found)} versions begin with {wanted}", mend=mend, frame=frame)
+    there = f"it has {len(versions)} versions" if versions else "it has none"
+    raise InputError("version-unknown", f"the frame has no version {wanted!r}; {there}", mend=mend, frame=frame)
+
+
+def resolve(store: Store, frame: str, version: str | None) -> Item | None:
+    """Return the item that a reader asks for, or None when nothing was published.
+
+    Raises
+    ------
+    InputError
+        ``version-unknown``, ``version-ambiguous``.
+    OutsideError
+        ``product-damaged``.
+    """
+    if version is None:
+        current = read_current(store, frame)
+        return None if current is None else current.item
+    return read_version(store, frame, find_version(store, frame, version))
+
+
+def _decode(store: Store, frame: str, name: str, data: bytes) -> Item:
+    try:
+        item = decode_item(data)
+    except ValueError as error:
+        raise damaged(store.path(frame, name), frame, f"the item cannot be read: {error}") from error
+    return item
