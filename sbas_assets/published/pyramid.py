@@ -102,22 +102,24 @@ def group_attributes(arrays: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
     """Return what each group says of its place and its levels, by path; the root's path is empty.
 
     The multiscales convention is told by groups that hold levels: of a series by the group ``maps`` and the root, of
-    maps by the root. Products in radar coordinates have no place, and say nothing.
+    maps by the root. A group of levels has no shape and transform of its own. Products in radar coordinates have no
+    place, and say nothing.
     """
-    found: dict[str, dict[str, Any]] = {"": {}}
-    for path, array in arrays.items():
-        place = {key: value for key, value in array.attrs.items() if ":" in key or key == "zarr_conventions"}
-        parts = path.split("/")[:-1]
-        for depth in range(len(parts) + 1):
-            words = found.setdefault("/".join(parts[:depth]), {})
-            if not words:
-                words.update(place)
+    places = {path.rpartition("/")[0]: _place(array) for path, array in arrays.items() if array.rule}
+    whole = next((_place(array) for array in arrays.values() if array.rule), {})
+    several = {key: value for key, value in whole.items() if key not in {"spatial:shape", "spatial:transform"}}
+    found = {"": whole} | {path.split("/")[0]: several for path in places if path} | places
     levels = {"": _map_layout(arrays) + _series_layout(arrays, f"{MAPS}/"), MAPS: _series_layout(arrays, "")}
     for path, layout in levels.items():
-        if layout and found.get(path):
-            conventions = [CONVENTION, *found[path]["zarr_conventions"]]
-            found[path] |= {"zarr_conventions": conventions, "multiscales": {"layout": layout}}
+        if layout and whole:
+            conventions = [CONVENTION, *whole["zarr_conventions"]]
+            found[path] = found[path] | {"zarr_conventions": conventions, "multiscales": {"layout": layout}}
     return found
+
+
+def _place(array: Array) -> dict[str, Any]:
+    """Return where an array lies; nothing in radar coordinates."""
+    return {key: value for key, value in array.attrs.items() if ":" in key or key == "zarr_conventions"}
 
 
 def _series_layout(arrays: Mapping[str, Array], prefix: str) -> list[dict[str, Any]]:
@@ -146,4 +148,4 @@ def _entry(asset: str, above: str | None, array: Array) -> dict[str, Any]:
     entry: dict[str, Any] = {"asset": asset, "transform": scale}
     if above and array.rule:
         entry |= {"derived_from": above, "resampling_method": array.rule.method}
-    return entry | {key: array.attrs[key] for key in ("spatial:shape", "spatial:transform")}
+    return entry | {key: array.attrs[key] for key in ("spatial:shape", "spatial:transform") if key in array.attrs}

@@ -63,9 +63,8 @@ def write_group(target: ZarrStore, arrays: Mapping[str, Array], attributes: Mapp
                 # a store that failed is not waited for once more by each of the other blocks
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        # each level for who opens it alone, and the root, which covers them all
-        for inner in (*sorted(groups), ""):
-            zarr.consolidate_metadata(target, inner, zarr_format=3)
+        # of the root only: a group's own would be there twice, and be believed before the arrays' own
+        zarr.consolidate_metadata(target, zarr_format=3)
 
 
 def _least_bytes(array: Array, levels: int) -> int:
