@@ -99,8 +99,6 @@ def test_every_field_is_described() -> None:
 def test_a_configuration_does_not_change() -> None:
     with pytest.raises(ValidationError):
         config().track = 72  # type: ignore[misc]
-    with pytest.raises(ValidationError):
-        config().publish.radar = True  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -114,15 +112,6 @@ def test_a_configuration_does_not_change() -> None:
         ({"mintpy": {"mintpy.plot": {"a": 1}}}, "mintpy.mintpy.plot: "),
         ({"stak": "/x"}, "stak: there is no such field, did you mean stack?"),
         ({"zebra": 1}, "zebra: there is no such field"),
-        ({"keep_versions": 3}, "keep_versions: there is no such field, did you mean publish.keep_versions?"),
-        ({"publish": {"radr": True}}, "publish.radr: there is no such field, did you mean publish.radar?"),
-        ({"publish": {"stack": "/x"}}, "publish.stack: there is no such field, did you mean stack?"),
-        ({"publish": {"zebra": 1}}, "publish.zebra: there is no such field"),
-        ({"publish": {"keep_versions": 0}}, "publish.keep_versions: Input should be greater than or equal to 1"),
-        ({"publish": {"mantissa_bits": 6}}, "publish.mantissa_bits: Input should be greater than or equal to 7"),
-        ({"publish": {"mantissa_bits": 24}}, "publish.mantissa_bits: Input should be less than or equal to 23"),
-        ({"publish": ["radar"]}, "publish: write its fields below it"),
-        ({"publish": "yes"}, "publish: write its fields below it"),
         ({"attributes": {"mintpy.plot": "no"}}, "attributes: not an attribute of MintPy: mintpy.plot"),
     ],
 )
@@ -131,7 +120,6 @@ def test_a_wrong_field_is_named(values: dict[str, Any], told: str) -> None:
         frame_config({**VALUES, **values}, frame=KEY)
     assert told in caught.value.message
     assert "pydantic" not in str(caught.value)
-    assert "PublishConfig" not in str(caught.value)
     assert caught.value.frame == KEY
 
 
@@ -190,50 +178,6 @@ def test_values_that_yaml_would_misread_are_taken_as_written(catalogue: FrameCat
         "mintpy.reference.yx": "9, 8",
     }
     assert catalogue.get(KEY).template().value("mintpy.plot") is False
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", PublishConfig()),
-        ("publish:\n", PublishConfig()),
-        ("publish: {}\n", PublishConfig()),
-        ("publish:\n  keep_versions:\n  radar:\n  mantissa_bits:\n", PublishConfig()),
-        ("publish:\n  keep_versions: 1\n", PublishConfig(keep_versions=1)),
-        ("publish: {radar: yes, mantissa_bits: 7}\n", PublishConfig(radar=True, mantissa_bits=7)),
-        ("publish:\n  radar: True\n  mantissa_bits: 23\n", PublishConfig(radar=True, mantissa_bits=23)),
-        ("publish:\n  radar: off\n  mantissa_bits: null\n", PublishConfig()),
-        ("publish:\n  radar: 'false'\n  mantissa_bits: None\n", PublishConfig()),
-        ("publish:\n  mantissa_bits: ~\n", PublishConfig()),
-    ],
-)
-def test_the_words_of_a_file_become_numbers_and_truths_of_publishing(
-    catalogue: FrameCatalogue, text: str, expected: PublishConfig
-) -> None:
-    write(catalogue, f"track: 71\ndirection: descending\nstack: /data/stack\n{text}")
-    assert catalogue.get(KEY) == config(publish=expected)
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("  keep_versions: 2.5\n", "publish.keep_versions: Input should be a valid integer"),
-        ("  keep_versions: yes\n", "publish.keep_versions: Input should be a valid integer"),
-        ("  keep_versions: null\n", "publish.keep_versions: Input should be a valid integer"),
-        ("  keep_versions: [3]\n", "publish.keep_versions: Input should be a valid integer"),
-        ("  radar: maybe\n", "publish.radar: Input should be a valid boolean"),
-        ("  mantissa_bits: all\n", "publish.mantissa_bits: Input should be a valid integer"),
-        ("  - radar\n", "publish: write its fields below it"),
-        ("  radar: yes\n  radar: no\n", "line 6: radar is given twice"),
-    ],
-)
-def test_a_wrong_word_in_a_files_publishing_is_told_with_its_field(
-    catalogue: FrameCatalogue, text: str, told: str
-) -> None:
-    path = write(catalogue, f"track: 71\ndirection: descending\nstack: /data/stack\npublish:\n{text}")
-    error = failure(catalogue)
-    assert (error.code, error.path) == ("frame-config-invalid", str(path))
-    assert told in error.message
 
 
 def test_a_frame_is_not_overwritten_unless_that_is_asked_for(catalogue: FrameCatalogue) -> None:
