@@ -17,13 +17,13 @@ from datetime import datetime
 from typing import Any
 
 import pystac
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pystac.extensions.projection import SCHEMA_URI as PROJECTION
 from pystac.extensions.sar import SCHEMA_URI as SAR
 from pystac.extensions.sat import SCHEMA_URI as SAT
 
 from sbas_assets.published.stac_item import COLLECTION_ID, PROCESSING
-from sbas_assets.published.stac_reading import read_item
+from sbas_assets.published.stac_reading import Moment, read_item
 
 _GLOBE = [-180.0, -90.0, 180.0, 90.0]
 _SUMMARIZED = (
@@ -47,7 +47,7 @@ class _Entry(BaseModel):
     href: str
     title: str
     bbox: list[float] | None = Field(alias="sbas:bbox", min_length=4, max_length=4)
-    interval: tuple[AwareDatetime, AwareDatetime] = Field(alias="sbas:interval")
+    interval: tuple[Moment, Moment] = Field(alias="sbas:interval")
     summary: dict[str, Any] = Field(alias="sbas:summary")
 
 

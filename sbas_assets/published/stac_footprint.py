@@ -42,11 +42,13 @@ def footprint(grid: MapGrid) -> tuple[dict[str, Any], list[float]]:
     ValueError
         The map has no outline in degrees.
     """
+    if grid.crs.is_geographic and not grid.bbox[2] - grid.bbox[0] < 180:
+        raise ValueError(f"a map over {grid.bbox[2] - grid.bbox[0]} degrees of longitude is no frame")
     ring = _ring(grid)
     west, east = min(x for x, _ in ring), max(x for x, _ in ring)
     south, north = min(y for _, y in ring), max(y for _, y in ring)
     if not east - west < 180:
-        raise ValueError(f"a map from {west} to {east} degrees of longitude is no frame")
+        raise ValueError(f"a map around a pole, over {east - west} degrees of longitude, is no frame")
     if east <= 180:
         return _geometry([ring]), [west, south, east, north]
     beyond = [(_rounded(x - 360), y) for x, y in _clipped(ring, west=False)]

@@ -10,12 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, Strict, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from sbas_assets.published.product_version import ProductVersion
 from sbas_assets.published.stac_assets import MANIFEST_SUFFIX, MULTIHASH
 from sbas_assets.published.store import MANIFEST
 
+
+def _moment(value: Any) -> datetime:
+    # pydantic would take a number for seconds since 1970
+    if not isinstance(value, str):
+        raise ValueError("not a text with a date and a time")
+    return datetime.fromisoformat(value)
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Count = Annotated[int, Field(ge=0)]
@@ -62,7 +71,7 @@ class _Link(_Part):
 
 class _Properties(_Part):
     version: Hex
-    created: Annotated[AwareDatetime, Strict(False)]
+    created: Moment
     frame: Name = Field(alias="sbas:frame")
     publication: Count = Field(alias="sbas:publication")
     withheld: list[Hex] = Field(alias="sbas:withheld")
