@@ -63,7 +63,7 @@ def write_product(  # noqa: PLR0917 (the order of the folders it writes)
     provenance: Mapping[str, Any],
     *,
     max_memory_gb: float,
-    scratch: Path,
+    scratch: Path | None = None,
     geometry: Path | None = None,
     beside: bool = False,
     mantissa_bits: int | None = None,
@@ -87,8 +87,8 @@ def write_product(  # noqa: PLR0917 (the order of the folders it writes)
         Written to the group as JSON; its ``history``, if any, becomes the CF history.
     max_memory_gb : float
         Memory that blocks may take.
-    scratch : Path
-        An existing folder for files on their way.
+    scratch : Path, optional
+        An existing folder for files on their way; the system's when None.
     geometry : Path, optional
         ``geometryRadar.h5``, for the latitude and longitude of a product in radar coordinates.
     beside : bool
@@ -139,7 +139,7 @@ def write_product(  # noqa: PLR0917 (the order of the folders it writes)
 
 
 def _write_map(
-    target: RecordingStore, file: MintPyFile, product: str, attributes: Mapping[str, Any], scratch: Path
+    target: RecordingStore, file: MintPyFile, product: str, attributes: Mapping[str, Any], scratch: Path | None
 ) -> None:
     """Add the Cloud-Optimized GeoTIFF of a product that has one."""
     if product not in COG_PRODUCTS:

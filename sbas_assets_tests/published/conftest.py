@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import fsspec
@@ -11,10 +13,19 @@ import h5py
 import numpy as np
 import pytest
 
+from sbas_assets.published.current import read_current
+from sbas_assets.published.frame_version import NewVersion
+from sbas_assets.published.frame_version import publish as publish_version
+from sbas_assets.published.product_version import ProductVersion, by_name
+from sbas_assets.published.stac_reading import read_item
+from sbas_assets.published.store import open_store
+from sbas_assets.published.zarr_product import Written, write_product
+
 DATES = ["20200105", "20200117", "20200129", "20200222", "20200305", "20200317", "20200329"]
 SHAPE = (30, 40)
 GEO = {"Y_FIRST": "36.5", "X_FIRST": "25.3", "Y_STEP": "-0.001", "X_STEP": "0.002", "Y_UNIT": "degrees"}
-PROVENANCE = {"pairs": ["20200105_20200117"], "mintpy": "1.6.4", "run_id": "abc"}
+FRAME = "T109D_test"
+PROVENANCE = {"dates": DATES, "pairs": ["20200105_20200117"], "mintpy": "1.6.4", "run_id": "abc"}
 
 
 @dataclass(frozen=True)
@@ -139,12 +150,26 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     fsspec.filesystem("memory").store.clear()
 
 
-@pytest.fixture
-def publish(store_url: str) -> Callable:
-    from sbas_assets.published.zarr_product import write_product
+def show(url: str, *stored: ProductVersion) -> str:
+    """Let readers see these versions of products, with what they saw before of the others; return the version."""
+    store = open_store(url)
+    before = read_current(store, FRAME)
+    products = by_name(read_item(before.item).products if before else ()) | by_name(stored)
+    version = hashlib.md5(repr(sorted(products.items())).encode()).hexdigest()
+    new = NewVersion(FRAME, version, tuple(products.values()), PROVENANCE)
+    assert publish_version(store, new, before, datetime.now(UTC))
+    return version
 
-    def run(source: Path, product: str, version: str = "a1", url: str = store_url, **kwargs: object):
-        return write_product(source, product, url, "T109D_test", version, PROVENANCE, max_memory_gb=1, **kwargs)
+
+@pytest.fixture
+def publish(store_url: str, tmp_path: Path) -> Callable:
+    """Write a product and let readers see it."""
+
+    def run(source: Path, product: str, version: str = "a1", url: str = store_url, **kwargs: object) -> Written:
+        arguments = {"max_memory_gb": 1, "scratch": tmp_path, **kwargs}
+        written = write_product(source, product, url, FRAME, version, PROVENANCE, **arguments)
+        show(url, written.stored)
+        return written
 
     return run
 
