@@ -103,6 +103,8 @@ def _product_rows(made: AssetResult) -> list[tuple[Any, ...]]:
     if "store" in made.metrics:
         product, version, name = made.metrics["store"].split("/")[-3:]
         products.append((f"{product}/{version[:8]}…/{name}", readable_size(made.size)))
+    if "item" in made.metrics:
+        products.append((f"item.json, version {made.metrics['version'][:8]}…", readable_size(made.size)))
     if not products:
         products = [(made.why, "")]
     first = (made.asset, made.outcome, *products[0], f"{made.seconds:.1f}")
@@ -138,5 +140,7 @@ def _show_next(out: Output, settings: Settings, key: str, truth: Truth) -> None:
     environment = " ".join(f"{name}={shlex.quote(value)}" for name, value in roots.items())
     out.say("\nthe series where the ground moves most:")
     out.say(f"  {environment} sbas-assets point {key} {truth.lat[row, column]:.5f} {truth.lon[row, column]:.5f}")
+    out.say("everything of the frame, in Python:")
+    out.say(f'  sbas_assets.open_frame("{settings.store.rstrip("/")}/{key}")')
     out.say("the runs and products in the browser:")
     out.say(f"  {environment} dagster dev -m sbas_assets.definitions")

@@ -69,7 +69,7 @@ class Estimated:
     Parameters
     ----------
     dem : ndarray of float32 (pixels,)
-        DEM error (m): what to add to the DEM; 0 where a pixel is skipped.
+        DEM error (m): DEM minus true height, relative to the reference point; 0 where a pixel is skipped.
     corrected : ndarray of float32 (dates, pixels)
         Displacement without what the DEM error causes (m); 0 where a pixel is skipped.
     residual : ndarray of float32 (dates, pixels)

@@ -11,7 +11,7 @@ In MintPy's time: `smallbaselineApp.py` from the start of the process to its end
 copy of the stack, and its histogram of the closures, which the oracle leaves out as this package does. In ours:
 `sbas-assets frames add` and `sbas-assets run` in a fresh SBAS_ROOT, with all that MintPy does not do: the preflight and
 fingerprint of the stack, the checks, checksums and records, the pictures for the UI, Dagster's instance, the
-geocoded DEM error, the Zarr copies of six products and their comparison with the HDF5 files.
+geocoded DEM error, the Zarr copies of seven products, their comparison with the HDF5 files, and the STAC item.
 
 Both ran on a tiny stack before, so that Python's bytecode and numba's compiled kernels are there. The stack was just
 written, so that it is in the page cache for both.
@@ -89,7 +89,9 @@ STAGES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "zarr_temporalCoherence",
             "zarr_maskTempCoh",
             "zarr_avgSpatialCoh",
+            "zarr_demErr",
             "zarr_geometry",
+            "stac_item",
         ),
     ),
 }
