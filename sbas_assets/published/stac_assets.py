@@ -43,7 +43,7 @@ def product_assets(frame: str, product: PublishedProduct) -> dict[str, Asset]:
         raise ValueError(f"{product.stored.folder} is not in the folder of {frame}")
     folder = "./" + product.stored.folder.removeprefix(f"{frame}/")
     named = {"version": product.stored.version, "sbas:product": product.name}
-    more = {"sbas:overviews": product.overviews} if product.overviews else {}
+    more = {"sbas:levels": product.levels} if product.levels else {}
     data = Asset(
         f"{folder}/{DATA}",
         title=f"{product.name} as Zarr",

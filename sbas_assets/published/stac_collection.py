@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -36,19 +37,29 @@ _SUMMARIZED = (
     "processing:level",
 )
 _SAME = {"platform": ["sentinel-1"], "constellation": ["sentinel-1"], "instruments": ["c-sar"]}
-_DEFINED = ("title", "type", "roles")
+_Value = str | int | float
 
 
 class _Entry(BaseModel):
     """What a link to an item says of its frame."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(strict=True)
 
     href: str
     title: str
     bbox: list[float] | None = Field(alias="sbas:bbox", min_length=4, max_length=4)
-    interval: tuple[Moment, Moment] = Field(alias="sbas:interval")
-    summary: dict[str, Any] = Field(alias="sbas:summary")
+    interval: list[Moment] = Field(alias="sbas:interval", min_length=2, max_length=2)
+    summary: dict[str, _Value | list[_Value] | None] = Field(alias="sbas:summary")
+
+
+class _Definition(BaseModel):
+    """What all assets of a name have in common."""
+
+    model_config = ConfigDict(strict=True)
+
+    title: str
+    type: str
+    roles: list[str]
 
 
 def add_item(collection: Mapping[str, Any] | None, item: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,9 +85,8 @@ def add_item(collection: Mapping[str, Any] | None, item: Mapping[str, Any]) -> d
     links = {} if collection is None else {link["href"]: link for link in _item_links(collection)}
     link = _link_to(item)
     links[link["href"]] = link
-    definitions = {} if collection is None else dict(collection["item_assets"])
-    for name, asset in item["assets"].items():
-        definitions[name] = {key: asset[key] for key in _DEFINED if key in asset}
+    definitions = {} if collection is None else _definitions(collection["item_assets"])
+    definitions |= _definitions(item["assets"])
     return _assembled([links[href] for href in sorted(links)], dict(sorted(definitions.items())))
 
 
@@ -100,14 +110,10 @@ def _item_links(collection: Any) -> list[dict[str, Any]]:
     try:
         if (collection["type"], collection["id"]) != ("Collection", COLLECTION_ID):
             raise ValueError(f"not a collection of frames, but {collection['type']} {collection['id']}")
-        if not isinstance(collection["item_assets"], dict):
-            raise TypeError("item_assets")
-        links = [dict(link) for link in collection["links"] if link["rel"] == pystac.RelType.ITEM]
-        for link in links:
-            _Entry.model_validate(link)
-    except (KeyError, TypeError, ValidationError) as error:
+        _definitions(collection["item_assets"])
+        return [_checked_link(link) for link in collection["links"] if link["rel"] == pystac.RelType.ITEM]
+    except (KeyError, TypeError, AttributeError, ValidationError) as error:
         raise ValueError(f"not a collection of frames: {error!r}") from error
-    return links
 
 
 def _link_to(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,19 +122,28 @@ def _link_to(item: Mapping[str, Any]) -> dict[str, Any]:
     try:
         if item["collection"] != COLLECTION_ID:
             raise ValueError(f"the item of {frame} belongs to the collection {item['collection']}")
-        link: dict[str, Any] = {
-            "rel": pystac.RelType.ITEM.value,
-            "href": f"./{frame}/item.json",
-            "type": pystac.MediaType.GEOJSON.value,
-            "title": frame,
-            "sbas:bbox": item.get("bbox"),
-            "sbas:interval": [properties["start_datetime"], properties["end_datetime"]],
-            "sbas:summary": {name: properties[name] for name in _SUMMARIZED if name in properties},
-        }
-        _Entry.model_validate(link)
+        return _checked_link(
+            {
+                "href": f"./{frame}/item.json",
+                "title": frame,
+                "sbas:bbox": item.get("bbox"),
+                "sbas:interval": [properties["start_datetime"], properties["end_datetime"]],
+                "sbas:summary": {name: properties[name] for name in _SUMMARIZED if name in properties},
+            }
+        )
     except (KeyError, ValidationError) as error:
         raise ValueError(f"not an item of a frame: {error!r}") from error
-    return link
+
+
+def _checked_link(link: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a link to an item with what it has to say and no more, or raise pydantic's ValidationError."""
+    _Entry.model_validate(link)
+    said = {field.alias or name: link[field.alias or name] for name, field in _Entry.model_fields.items()}
+    return {"rel": pystac.RelType.ITEM.value, "type": pystac.MediaType.GEOJSON.value, **said}
+
+
+def _definitions(assets: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _Definition.model_validate(asset).model_dump() for name, asset in assets.items()}
 
 
 def _assembled(links: list[dict[str, Any]], item_assets: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +161,8 @@ def _assembled(links: list[dict[str, Any]], item_assets: dict[str, Any]) -> dict
         extent=pystac.Extent(spatial, pystac.TemporalExtent(intervals)),
         keywords=["InSAR", "SBAS", "Sentinel-1", "displacement", "MintPy", "ISCE2"],
         providers=[pystac.Provider("European Union/ESA/Copernicus", roles=[pystac.ProviderRole.PRODUCER])],
-        summaries=pystac.Summaries(_SAME | _summaries(entries)),
+        # pystac would leave out what has many values, such as tracks
+        summaries=pystac.Summaries(_SAME | _summaries(entries), maxcount=sys.maxsize),
         stac_extensions=sorted([PROCESSING, PROJECTION, SAR, SAT]),
     )
     collection.extra_fields["item_assets"] = item_assets
@@ -159,12 +175,13 @@ def _assembled(links: list[dict[str, Any]], item_assets: dict[str, Any]) -> dict
 
 
 def _summaries(entries: Sequence[_Entry]) -> dict[str, list[Any]]:
-    found: dict[str, set[Any]] = {}
+    found: dict[str, set[_Value]] = {}
     for entry in entries:
         for name, value in entry.summary.items():
             if value is not None:
                 found.setdefault(name, set()).update(value if isinstance(value, list) else [value])
-    return {name: sorted(values) for name, values in sorted(found.items())}
+    # in a collection that somebody has changed, texts may be among the numbers
+    return {name: sorted(values, key=lambda value: (str(type(value)), value)) for name, values in sorted(found.items())}
 
 
 def _hull(boxes: Sequence[Sequence[float]]) -> list[float]:

@@ -1,6 +1,6 @@
 """Dimensions and variables of published products, for STAC's datacube extension.
 
-Belongs here: what the arrays of a Zarr group are as a cube. An overview is no variable of its own.
+Belongs here: what the arrays of a Zarr group are as a cube. A level of a map is no variable of its own.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _variables(product: PublishedProduct) -> dict[str, Any]:
     for name, array in arrays.items():
         dims = list(array.get("dimension_names") or ())
         # neither coordinates nor the scalar that holds the CRS
-        if not dims or name in dimensions | (named if product.name != "geometry" else set()):
+        if not dims or name in dimensions | (named if product.name.removesuffix("_radar") != "geometry" else set()):
             continue
         kind = "data" if {"y", "x"} <= set(dims) else "auxiliary"
         texts = {"description": "long_name", "unit": "units"}

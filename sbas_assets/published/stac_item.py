@@ -45,7 +45,13 @@ PROCESSING = "https://stac-extensions.github.io/processing/v1.1.0/schema.json"
 
 _LIGHT_M_S = 299_792_458
 _FIRST = "timeseries_demErr"
-_ATTRIBUTES = ("los_sign_convention", "wavelength_m", "heading_deg")
+_ATTRIBUTES = (
+    "los_sign_convention",
+    "los_enu_ground_to_satellite",
+    "incidence_angle_deg",
+    "heading_deg",
+    "wavelength_m",
+)
 
 
 def make_item(

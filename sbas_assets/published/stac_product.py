@@ -91,8 +91,8 @@ class PublishedProduct:
         return {name: node for name, node in self._nodes if "/" not in name and node["node_type"] == "array"}
 
     @property
-    def overviews(self) -> list[str]:
-        """Nested groups that hold arrays: the same maps with fewer pixels."""
+    def levels(self) -> list[str]:
+        """Nested groups that hold arrays: the same maps once more, whole and with fewer pixels."""
         nested = {name.rpartition("/")[0] for name, node in self._nodes if node["node_type"] == "array"}
         return sorted(nested - {""})
 

@@ -14,8 +14,6 @@ from typing import Any
 _WHOLE = (
     "stack_version",
     "isce_version",
-    "reference_point",
-    "reference_date",
     "series",
     "troposphere",
     "unwrapping_error_correction",

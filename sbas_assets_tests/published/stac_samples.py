@@ -11,10 +11,18 @@ from typing import Any
 
 import numpy as np
 import zarr
+from hypothesis import strategies as st
 
 from sbas_assets.published.manifest import Manifest, StoredObject
 from sbas_assets.published.product_version import ProductVersion
 from sbas_assets.published.stac_item import PublishedProduct, make_item
+
+# NaN and infinity are no JSON
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=10,
+)
 
 FRAME = "T071D_test"
 VERSION, BEFORE, AFTER = "a" * 32, "b" * 32, "c" * 32

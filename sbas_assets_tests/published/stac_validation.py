@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pystac.validation import JsonSchemaSTACValidator, validate_dict
 SCHEMAS = Path(__file__).with_name("stac_schemas")
 
 
+@functools.cache
 def offline_validator() -> JsonSchemaSTACValidator:
     validator = JsonSchemaSTACValidator()
     for path in SCHEMAS.glob("*.json"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 import socket
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pystac
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sbas_assets.published.stac_collection import add_item, decode
 from sbas_assets.published.stac_item import encode_item, relocated, with_successor
@@ -17,6 +20,7 @@ from sbas_assets_tests.published.stac_samples import (
     BEFORE,
     FRAME,
     GEOCODED,
+    JSON,
     PROVENANCE,
     VERSION,
     WGS84,
@@ -56,6 +60,14 @@ def collection_of(items):
     for item in items:
         collection = add_item(collection, item)
     return collection
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    item = item_of(FRAME, store=tmp_path_factory.mktemp("store"))
+    other = copy.deepcopy(item)
+    other["properties"]["sbas:frame"] = OTHER
+    return item, add_item(None, other)
 
 
 @pytest.fixture
@@ -189,6 +201,25 @@ def test_an_item_that_lacks_a_property_is_not_added(make, name):
     del item["properties"][name]
     with pytest.raises(ValueError, match="not an item of a frame"):
         add_item(None, item)
+
+
+def test_the_summaries_name_every_track(make):
+    items = [make(FRAME)]
+    for track in range(1, 61):
+        items.append(copy.deepcopy(items[0]))
+        items[-1]["properties"] |= {"sbas:frame": f"T{track:03}A", "sat:relative_orbit": track}
+    assert collection_of(items[1:])["summaries"]["sat:relative_orbit"] == list(range(1, 61))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_json_in_the_place_of_a_part_is_completed_or_refused(sample, data):
+    collection = copy.deepcopy(sample[1])
+    link = next(link for link in collection["links"] if link["rel"] == "item")
+    place = data.draw(st.sampled_from([collection, link, link["sbas:summary"], collection["item_assets"]]))
+    place[data.draw(st.sampled_from(sorted(place)))] = data.draw(JSON)
+    with contextlib.suppress(ValueError):
+        assert validate(add_item(decode(encode_item(collection)), sample[0]))
 
 
 def test_an_item_with_half_a_bbox_is_not_added(make):

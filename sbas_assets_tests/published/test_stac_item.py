@@ -149,9 +149,9 @@ def test_a_map_has_a_geotiff_whose_band_tells_unit_and_no_data(item):
     assert "nodata" not in mask["bands"][0]
 
 
-def test_overviews_are_named_and_are_no_variables(item):
-    assert item["assets"]["velocity"]["sbas:overviews"] == ["maps/0"]
-    assert "sbas:overviews" not in item["assets"]["timeseries_demErr"]
+def test_levels_of_maps_are_named_and_are_no_variables(item):
+    assert item["assets"]["velocity"]["sbas:levels"] == ["maps/0"]
+    assert "sbas:levels" not in item["assets"]["timeseries_demErr"]
 
 
 def test_the_provenance_is_counts_and_reasons(item):

@@ -19,17 +19,13 @@ from sbas_assets_tests.published.stac_samples import (
     CREATED,
     FRAME,
     GEOCODED,
+    JSON,
     VERSION,
     WGS84,
     sample_item,
     write_product,
 )
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=10,
-)
 MANIFEST = ("assets", "velocity-manifest")
 
 
