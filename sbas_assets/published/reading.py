@@ -118,7 +118,8 @@ def _find_frame(key_or_url: str, storage_options: Mapping[str, Any] | None) -> t
         return open_store(Settings.from_env().store, storage_options), key_or_url
     url = key_or_url.removesuffix(f"/{ITEM}").rstrip("/")
     above, _, frame = url.rpartition("/")
-    if not above or not re.fullmatch(FRAME_KEY, frame):
+    # s3://T071D_santorini is a bucket, not a frame in one
+    if not above or above.endswith(":/") or not re.fullmatch(FRAME_KEY, frame):
         raise InputError(
             "frame-url-invalid",
             f"{key_or_url!r} is neither a frame's key nor the URL of a frame",
