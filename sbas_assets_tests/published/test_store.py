@@ -119,7 +119,7 @@ def test_credentials_that_are_not_whole_are_told_at_once(monkeypatch, name, valu
 
 
 def test_a_failed_replacement_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
-    path = tmp_path / "latest.json"
+    path = tmp_path / "item.json"
     atomic_write(path, b"old")
 
     def full(*_: object) -> None:
@@ -133,7 +133,7 @@ def test_a_failed_replacement_leaves_the_old_file_and_no_other(tmp_path, monkeyp
 
 
 def test_an_object_is_read_with_the_tag_that_replaces_it(store):
-    path = store.path("frame", "latest.json")
+    path = store.path("frame", "item.json")
     assert store.read_tagged(path) is None
 
     first = store.put_if(path, b"1", None)
@@ -145,7 +145,7 @@ def test_an_object_is_read_with_the_tag_that_replaces_it(store):
 
 
 def test_who_expects_another_object_writes_nothing(store):
-    path = store.path("latest.json")
+    path = store.path("item.json")
     with pytest.raises(OutsideError, match="store-conflict"):
         store.put_if(path, b"1", "0" * 32)
     first = store.put_if(path, b"1", None)
@@ -159,7 +159,7 @@ def test_who_expects_another_object_writes_nothing(store):
 
 @pytest.mark.parametrize("store", ["folder", "s3"], indirect=True)
 def test_one_of_many_writers_wins(store):
-    path, tag = store.path("a", "latest.json"), None
+    path, tag = store.path("a", "item.json"), None
     for _ in range(3):
         expected = tag
 
@@ -177,7 +177,7 @@ def test_one_of_many_writers_wins(store):
 
 def test_a_lock_that_is_never_given_back_ends_in_an_error(tmp_path):
     store = open_store(str(tmp_path), deadlines=Deadlines(0.2))
-    path = store.path("latest.json")
+    path = store.path("item.json")
     with only_writer(path, 0), pytest.raises(OutsideError, match="store-unreachable"), store_faults(store.url):
         store.put_if(path, b"", None)
 

@@ -14,21 +14,21 @@ import pytest
 from sbas_assets.commands.examinations import store as examine_store
 from sbas_assets.errors import InputError, OutsideError
 from sbas_assets.published.deadlines import TIMEOUT, Deadlines
-from sbas_assets.published.pointer import read_pointer
-from sbas_assets.published.reading import open_product, point_series
+from sbas_assets.published.point import point_series
+from sbas_assets.published.reading import list_products, open_frame, open_product
 from sbas_assets.published.store import Store, open_store, store_faults
-from sbas_assets.published.verify import verify_product
+from sbas_assets.published.verify import verify_frame, verify_product
 from sbas_assets.published.zarr_product import write_product
 from sbas_assets.workspace import Settings
 from sbas_assets_tests.published.ceph_server import CephServer
-from sbas_assets_tests.published.conftest import PROVENANCE
+from sbas_assets_tests.published.conftest import FRAME, PROVENANCE, show
 from sbas_assets_tests.published.slow_proxy import SlowProxy
 
 pytest_plugins = ["sbas_assets_tests.published.ceph_fixtures"]
 
 REQUEST_S = 1
 BIG = os.urandom(3_000_000)
-FRAME, SERIES = "T109D_test", "timeseries_demErr"
+SERIES = "timeseries_demErr"
 
 READING: dict[str, Callable[[Store], object]] = {
     "read": lambda store: store.read(store.path("big")),
@@ -92,11 +92,15 @@ def test_objects_are_deleted_many_at_a_time(ceph, store):
 
 def test_a_product_is_published_verified_and_read(geo, url):
     publish = partial(write_product, geo.timeseries, SERIES, url, FRAME, "a1", PROVENANCE, max_memory_gb=1)
-    published = publish()
+    stored = publish().stored
 
     assert publish().reused
-    assert published.n_objects == len(open_store(url).sizes(open_store(url).path(published.pointer.folder))) - 1
-    assert verify_product(url, FRAME, SERIES, geo.timeseries) == []
+    assert stored.n_objects == len(open_store(url).sizes(open_store(url).path(stored.folder))) - 1
+    assert verify_product(url, stored, geo.timeseries) == []
+    assert list_products(url, FRAME) == []
+    version = show(url, stored)
+    assert verify_frame(url, FRAME, version, {SERIES: ("a1", geo.timeseries)}) == {"item": [], SERIES: []}
+    assert verify_frame(url, FRAME) == {"item": [], SERIES: []}
     assert point_series(url, FRAME, 36.48, 25.32).displacement_m.size == 7
 
 
@@ -132,7 +136,8 @@ def test_explicit_options_are_enough(ceph, store, monkeypatch):
 
 
 def test_a_public_bucket_is_read_without_credentials_and_not_written(ceph, geo, store, monkeypatch):
-    write_product(geo.velocity, "velocity", store.url, FRAME, "a1", PROVENANCE, max_memory_gb=1)
+    written = write_product(geo.velocity, "velocity", store.url, FRAME, "a1", PROVENANCE, max_memory_gb=1)
+    show(store.url, written.stored)
     ceph.set_policy(store.root.split("/")[0])
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
@@ -141,6 +146,8 @@ def test_a_public_bucket_is_read_without_credentials_and_not_written(ceph, geo, 
     for operation in READING.values():
         operation(made)
     assert open_product(store.url, FRAME, "velocity").velocity.shape == (30, 40)
+    assert open_frame(f"{store.url}/{FRAME}").velocity.shape == (30, 40)
+    assert verify_frame(store.url, FRAME)["velocity"] == []
     for operation in WRITING.values():
         fault = fault_of(operation, made)
         assert fault.code == "store-permission"
@@ -178,25 +185,28 @@ def test_a_server_that_hangs_is_given_up(ceph, store, operation):
         ceph.thaw_gateway()
 
 
-@pytest.mark.parametrize("attempt", ["publish", "verify"])
+@pytest.mark.parametrize("attempt", ["publish", "verify", "verify the frame"])
 def test_a_product_of_a_server_that_hangs_is_given_up(geo, url, proxy, monkeypatch, attempt):
     monkeypatch.setenv(TIMEOUT, str(REQUEST_S))
     publish = partial(write_product, geo.timeseries, SERIES, url, FRAME, max_memory_gb=1)
-    publish("a1", PROVENANCE)
+    stored = publish("a1", PROVENANCE).stored
+    version = show(url, stored)
     options = {"endpoint_url": proxy.endpoint}
     proxy.hang_after(20_000)
     begun = time.monotonic()
 
     attempts = {
         "publish": partial(publish, "b2", PROVENANCE, storage_options=options),
-        "verify": partial(verify_product, url, FRAME, SERIES, storage_options=options),
+        "verify": partial(verify_product, url, stored, storage_options=options),
+        "verify the frame": partial(verify_frame, url, FRAME, storage_options=options),
     }
     with pytest.raises(OutsideError, match="store-unreachable"):
         attempts[attempt]()
 
     assert time.monotonic() - begun < 3 * 2 * REQUEST_S
     proxy.resume()
-    assert read_pointer(open_store(url), FRAME, SERIES).version == "a1"
+    assert open_frame(f"{url}/{FRAME}").attrs["version"] == version
+    assert open_product(url, FRAME, SERIES).attrs["product_version"] == "a1"
 
 
 @pytest.mark.parametrize("operation", ["read", "read_tagged"])
