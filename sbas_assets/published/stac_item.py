@@ -44,6 +44,7 @@ COLLECTION_ID = "sentinel-1-sbas"
 PROCESSING = "https://stac-extensions.github.io/processing/v1.1.0/schema.json"
 
 _LIGHT_M_S = 299_792_458
+_MISSION = {"platform": "sentinel-1", "constellation": "sentinel-1", "instruments": ["c-sar"]}
 _FIRST = "timeseries_demErr"
 _ATTRIBUTES = (
     "los_sign_convention",
@@ -99,16 +100,13 @@ def make_item(
         There is no product, a product is twice or not in the frame's folder, no date is known, or `created` has no
         time zone.
     """
-    ordered = sorted(products, key=lambda product: (product.name != _FIRST, product.name))
-    if not ordered or len({product.name for product in ordered}) < len(ordered):
-        raise ValueError(f"frame {frame} has no product, or one twice: {[product.name for product in ordered]}")
+    ordered = _ordered(frame, products)
     if created.tzinfo is None:
         raise ValueError(f"{created} has no time zone")
     attributes = _common_attributes(ordered)
     grid = next((product.grid for product in ordered if product.grid is not None), None)
     start, end = _time_span(attributes, provenance)
     geometry, bbox = (None, None) if grid is None else footprint(grid)
-    own = {"sbas:frame": frame, "sbas:publication": publication, "sbas:withheld": sorted(withheld)}
     item = pystac.Item(
         id=f"{frame}-{version}",
         geometry=geometry,
@@ -120,10 +118,10 @@ def make_item(
         properties={
             "title": f"Sentinel-1 displacement of frame {frame}",
             "created": pystac.utils.datetime_to_str(created.astimezone(UTC)),
-            "platform": "sentinel-1",
-            "constellation": "sentinel-1",
-            "instruments": ["c-sar"],
-            **own,
+            **_MISSION,
+            "sbas:frame": frame,
+            "sbas:publication": publication,
+            "sbas:withheld": sorted(withheld),
             **_sbas_properties(attributes, provenance, grid),
         },
     )
@@ -140,6 +138,14 @@ def make_item(
 def encode_item(item: Mapping[str, Any]) -> bytes:
     """Return the bytes of an item or of a collection: the same for the same content."""
     return json.dumps(item, indent=1, sort_keys=True, allow_nan=False).encode()
+
+
+def _ordered(frame: str, products: Sequence[PublishedProduct]) -> list[PublishedProduct]:
+    """Return the products by name, the series first: where they differ, the item says what the series says."""
+    ordered = sorted(products, key=lambda product: (product.name != _FIRST, product.name))
+    if not ordered or len({product.name for product in ordered}) < len(ordered):
+        raise ValueError(f"frame {frame} has no product, or one twice: {[product.name for product in ordered]}")
+    return ordered
 
 
 def _common_attributes(products: Sequence[PublishedProduct]) -> dict[str, Any]:
@@ -162,14 +168,33 @@ def _sbas_properties(
     attributes: Mapping[str, Any], provenance: Mapping[str, Any], grid: MapGrid | None
 ) -> dict[str, Any]:
     known = {f"sbas:{name}": attributes[name] for name in _ATTRIBUTES if name in attributes}
-    references = {f"sbas:{name}": provenance.get(name) for name in ("reference_point", "reference_date")}
+    references = {
+        "sbas:reference_point": _reference_point(attributes, provenance, grid),
+        "sbas:reference_date": provenance.get("reference_date"),
+    }
     return {
         "sbas:coordinate_system": "radar" if grid is None else "geo",
         **known,
-        **{name: value for name, value in references.items() if value is not None},
+        **{name: value for name, value in references.items() if value},
         "sbas:corrections": corrections(provenance),
         "sbas:provenance": summarize(provenance),
     }
+
+
+def _reference_point(
+    attributes: Mapping[str, Any], provenance: Mapping[str, Any], grid: MapGrid | None
+) -> dict[str, Any]:
+    """Return the place of the reference, its row and column on the products' own grid."""
+    # the provenance has the pixel of the radar image
+    found = {name: provenance.get("reference_point", {}).get(name) for name in ("latitude", "longitude")}
+    if grid is None:
+        found = dict(provenance.get("reference_point", {}))
+    own = {name: attributes.get(f"reference_{name}") for name in ("row", "column", "latitude", "longitude")}
+    return _known(found) | _known(own)
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _add_radar(item: pystac.Item, attributes: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
@@ -185,7 +210,7 @@ def _add_radar(item: pystac.Item, attributes: Mapping[str, Any], provenance: Map
         "sar:center_frequency": round(_LIGHT_M_S / wavelength / 1e9, 6) if wavelength else None,
         "sar:observation_direction": side,
     }
-    item.properties |= {name: value for name, value in fields.items() if value is not None}
+    item.properties |= _known(fields)
     if known:
         # without polarizations an item is not one of that extension
         SarExtension.add_to(item)

@@ -164,10 +164,24 @@ def test_the_provenance_is_counts_and_reasons(item):
     assert found["template"] == {"mintpy.deramp": "linear"}
     properties = item["properties"]
     assert properties["sbas:corrections"] == ["bridging", "ERA5", "ramp", "demErr"]
-    assert properties["sbas:reference_point"] == PROVENANCE["reference_point"]
+    assert properties["sbas:reference_date"] == "20220113"
     assert properties["sbas:los_sign_convention"].startswith("positive toward the satellite")
     assert properties["processing:software"] == {"sbas_assets": "0.1.0", "MintPy": "1.6.4", "ISCE2": "Release: 2.6.5"}
     assert properties["processing:level"] == "L3"
+
+
+def test_the_reference_point_is_a_pixel_of_the_grid_that_is_published(products, radar):
+    place = {"latitude": 36.5, "longitude": 25.5}
+    assert sample_item(products)["properties"]["sbas:reference_point"] == place
+    assert sample_item([radar])["properties"]["sbas:reference_point"] == PROVENANCE["reference_point"]
+    pixel = {"reference_row": 3, "reference_column": 4, "reference_latitude": 36.501}
+    series = PublishedProduct(
+        products[0].stored,
+        products[0].manifest,
+        {**products[0].metadata, "attributes": {**products[0].attributes, **pixel}},
+    )
+    found = sample_item([series])["properties"]["sbas:reference_point"]
+    assert found == {"row": 3, "column": 4, "latitude": 36.501, "longitude": 25.5}
 
 
 def test_what_is_not_known_is_left_out(products):
