@@ -10,12 +10,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product as cartesian
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sbas_assets.published.overviews import Rule
+if TYPE_CHECKING:
+    from sbas_assets.published.overviews import Rule
 
 # The history of a point is one of these and the index of its shard: two requests, whatever the number of dates.
 SERIES_CHUNK_BYTES = 1 << 19

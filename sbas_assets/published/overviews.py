@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sbas_assets.published import overview_kernel as kernel
 from sbas_assets.published.rounding import round_mantissa
 
 if TYPE_CHECKING:
@@ -41,6 +40,9 @@ class Rule:
 
     def halve(self, maps: NDArray[Any]) -> NDArray[Any]:
         """Return maps (..., length, width) at half the resolution, the last row and column of odd sizes included."""
+        # numba takes a while to import, and who only counts or reads needs none of it
+        from sbas_assets.published import overview_kernel as kernel
+
         *front, length, width = maps.shape
         finer = np.ascontiguousarray(maps).reshape(-1, length, width)
         if self.method == NEAREST and maps.dtype.kind in "iu":
