@@ -29,8 +29,7 @@ from sbas_assets.published.current import (
 from sbas_assets.published.manifest import StoredObject, damaged, quick_problems, read_manifest
 from sbas_assets.published.product_version import ProductVersion
 from sbas_assets.published.stac_item import PublishedProduct
-from sbas_assets.published.stac_moves import as_current, with_withheld
-from sbas_assets.published.stac_place import relocated, with_successor
+from sbas_assets.published.stac_place import as_current, relocated, with_successor, with_withheld
 from sbas_assets.published.stac_reading import read_item
 from sbas_assets.published.store import DATA, ITEM, Store
 
@@ -190,7 +189,7 @@ def _kept_item(
         published,
         new.provenance,
         publication=facts.publication if facts else _next_publication(store, new.frame),
-        created=datetime.fromisoformat(old["properties"]["created"]) if old else now,
+        created=facts.created if facts else now,
         thumbnail=_write_thumbnail(store, new),
         predecessor=facts.predecessor if facts else (read_item(before.item).version if before else None),
         successor=facts.successor if facts else None,

@@ -70,7 +70,7 @@ def read_history(store: Store, frame: str) -> list[KeptVersion]:
             KeptVersion(
                 version=version,
                 publication=facts.publication,
-                created=datetime.fromisoformat(item["properties"]["created"]),
+                created=facts.created,
                 current=shown is not None and shown.version == version,
                 withheld=shown is not None and version in shown.withheld,
                 tags=tuple(sorted(tag for tag, named in tags.items() if named == version)),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pystac import Link, MediaType, RelType
@@ -35,6 +35,39 @@ def relocated(item: Mapping[str, Any]) -> dict[str, Any]:
         path = posixpath.relpath(entry["href"], folder)
         entry["href"] = path if path.startswith("../") else f"./{path}"
     return moved
+
+
+def as_current(item: Mapping[str, Any], withheld: Sequence[str]) -> dict[str, Any]:
+    """Return a version's item as it is for ``<frame>/item.json``: the way back from `relocated`.
+
+    Parameters
+    ----------
+    item : mapping
+        Of ``<frame>/versions/<version>/item.json``.
+    withheld : sequence of str
+        Versions that are not to be published again.
+
+    Raises
+    ------
+    ValueError
+        It is not an item of that place.
+    """
+    if _is_current(item):
+        raise ValueError("the item is the frame's own already")
+    version = item["properties"]["version"]
+    moved = copy.deepcopy(dict(item))
+    for entry in [*moved["links"], *moved["assets"].values()]:
+        path = posixpath.normpath(posixpath.join(f"versions/{version}", entry["href"]))
+        entry["href"] = path if path.startswith("../") else f"./{path}"
+    moved["links"].append(canonical_link(version))
+    return with_withheld(moved, withheld)
+
+
+def with_withheld(item: Mapping[str, Any], withheld: Sequence[str]) -> dict[str, Any]:
+    """Return an item, in either place, that names other versions as held back."""
+    changed = copy.deepcopy(dict(item))
+    changed["properties"]["sbas:withheld"] = sorted(withheld)
+    return changed
 
 
 def with_successor(item: Mapping[str, Any], version: str) -> dict[str, Any]:

@@ -258,3 +258,17 @@ def test_an_item_names_all_products_that_are_published_together(whole_frame, sto
         "velocity",
     ]
     assert show(store_url) == read_item(current.item).version
+
+
+def test_going_back_to_the_same_version_gives_the_same_item_but_for_what_is_held_back(three):
+    before = read_current(three, FRAME).item
+    roll_back(three, FRAME, V1)
+    roll_back(three, FRAME, V3)
+    after = read_current(three, FRAME).item
+
+    def links(item: dict) -> list:
+        return sorted(json.dumps(link, sort_keys=True) for link in item["links"])
+
+    assert links(after) == links(before)
+    assert after["assets"] == before["assets"]
+    assert after["properties"] == before["properties"] | {"sbas:withheld": [V1]}
