@@ -131,7 +131,7 @@ def write_product(  # noqa: PLR0917 (the order of the folders it writes)
             # a block is in memory as read, as a contiguous copy and as compressed chunks
             write_group(target, arrays, attributes, int(max_memory_gb * 1e9 / 4))
             _write_map(target, file, product, attributes, scratch)
-            manifest = _proved(store, folder, target.finish(), product, file)
+            manifest = _proved(store, folder, target.finish(), product, file, places)
             store.put(store.path(folder, MANIFEST), manifest.encode())
     size = len(manifest.encode())
     stored = ProductVersion(name, version, folder, manifest.sha256, size, len(manifest.objects), manifest.n_bytes)
@@ -160,7 +160,9 @@ def _intact_manifest(store: Store, folder: str) -> Manifest | None:
     return manifest if manifest and not quick_problems(store, folder, manifest) else None
 
 
-def _proved(store: Store, folder: str, manifest: Manifest, product: str, file: MintPyFile) -> Manifest:
+def _proved(
+    store: Store, folder: str, manifest: Manifest, product: str, file: MintPyFile, places: MintPyFile | None
+) -> Manifest:
     """Compare what the store holds with what was sent, and every number with MintPy's file.
 
     Zarr reads a chunk that is not there as fill, without a word.
@@ -179,7 +181,8 @@ def _proved(store: Store, folder: str, manifest: Manifest, product: str, file: M
     there = store.listing(full)
     problems = quick_problems(store, full, manifest, there)
     target = store.zarr(f"{full}/{DATA}")
-    problems = problems or chunk_problems(manifest, count_objects(target)) or value_problems(target, product, file)
+    problems = problems or chunk_problems(manifest, count_objects(target))
+    problems = problems or value_problems(target, product, file, geometry=places)
     for item in manifest.objects:
         if item.name.endswith(".tif") and not problems:
             problems = cog_problems(store.read(f"{full}/{item.name}") or b"", file, product)
