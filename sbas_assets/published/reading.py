@@ -140,7 +140,10 @@ def open_stored(store: Store, frame: str, stored: ProductVersion, chunks: dict[s
     """Open one version of a product, with Dask arrays or, with None for `chunks`, without."""
     path = store.path(stored.folder, DATA)
     try:
-        data: xr.Dataset = xr.open_zarr(store.zarr(path), consolidated=True, decode_coords="all", chunks=chunks)
+        # who is not told the format asks for the metadata of the older one too
+        data: xr.Dataset = xr.open_zarr(
+            store.zarr(path), consolidated=True, zarr_format=3, decode_coords="all", chunks=chunks
+        )
     except (FileNotFoundError, ValueError) as error:
         raise damaged(path, frame, f"the published version cannot be opened: {error}") from error
     return data
