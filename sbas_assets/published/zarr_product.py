@@ -131,7 +131,7 @@ def write_product(  # noqa: PLR0917 (the order of the folders it writes)
             # a block is in memory as read, as a contiguous copy and as compressed chunks
             write_group(target, arrays, attributes, int(max_memory_gb * 1e9 / 4))
             _write_map(target, file, product, attributes, scratch)
-            manifest = _proved(store, folder, target.finish(), product, file, places)
+            manifest = _proved(store, folder, target.finish(), product, file, places=places)
             store.put(store.path(folder, MANIFEST), manifest.encode())
     size = len(manifest.encode())
     stored = ProductVersion(name, version, folder, manifest.sha256, size, len(manifest.objects), manifest.n_bytes)
@@ -161,7 +161,7 @@ def _intact_manifest(store: Store, folder: str) -> Manifest | None:
 
 
 def _proved(
-    store: Store, folder: str, manifest: Manifest, product: str, file: MintPyFile, places: MintPyFile | None
+    store: Store, folder: str, manifest: Manifest, product: str, file: MintPyFile, *, places: MintPyFile | None
 ) -> Manifest:
     """Compare what the store holds with what was sent, and every number with MintPy's file.
 
