@@ -43,10 +43,8 @@ def write_group(target: ZarrStore, arrays: Mapping[str, Array], attributes: Mapp
     max_bytes : int
         That the blocks in memory may take together; no less than one shard, or one map with its levels, is taken.
     """
-    # Chunks of nothing but fill are written too, so that a chunk that is not there is a chunk that was lost.
-    settings = zarr.config.set({"array.write_empty_chunks": True})
     workers = _workers(arrays, max_bytes)
-    with settings, warnings.catch_warnings():
+    with warnings.catch_warnings():
         # Consolidated metadata is not in the Zarr 3 specification yet; readers manage without it.
         warnings.simplefilter("ignore", ZarrUserWarning)
         groups = group_attributes(arrays)
@@ -124,6 +122,9 @@ def _create(group: zarr.Group, name: str, array: Array) -> zarr.Array[Any]:
         fill_value=nothing if array.fill is None else array.fill,
         attributes=array.attrs,
         dimension_names=array.dims or None,
+        # Chunks of nothing but fill are written too, so that a chunk that is not there is a chunk that was lost. Told
+        # to each array, because zarr's settings are the whole process's: another thread's writing may change them.
+        config={"write_empty_chunks": True},
     )
 
 

@@ -13,7 +13,9 @@ import xarray as xr
 import zarr
 from zarr.storage import LocalStore
 
+from sbas_assets.published import zarr_writer
 from sbas_assets.published.overviews import Rule
+from sbas_assets.published.pyramid import group_attributes
 from sbas_assets.published.zarr_writer import count_objects
 
 from .conftest import DATES, Sources
@@ -147,6 +149,16 @@ def test_the_roots_metadata_cover_every_group_and_each_level_opens_by_its_group(
     with xr.open_zarr(group, group="maps/1", consolidated=True) as data:
         assert data.displacement.shape == (3, 351, 602)
     assert set(xr.open_groups(group, engine="zarr")) >= {"/", "/maps", "/maps/0", "/maps/1", "/maps/2"}
+
+
+def test_chunks_without_any_value_are_written_whatever_another_thread_tells_zarr(geo: Sources, tmp_path, monkeypatch):
+    def meanwhile(arrays):
+        zarr.config.set({"array.write_empty_chunks": False})
+        return group_attributes(arrays)
+
+    monkeypatch.setattr(zarr_writer, "group_attributes", meanwhile)
+    folder = write(tmp_path / "t", geo.timeseries, "timeseries_demErr")
+    assert (folder / "spatial_ref" / "c").is_file()
 
 
 def test_coordinates_are_in_one_chunk_each(group):
