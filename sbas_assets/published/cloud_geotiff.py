@@ -184,9 +184,11 @@ def _same(found: Any, expected: Any) -> bool:
 
 
 def _tags(attributes: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a group says about itself in texts and numbers."""
+    """Return what a group says about itself in texts and numbers; its place is in the file's own words."""
     told = {name: value for name, value in attributes.items() if isinstance(value, (str, int, float))}
-    return {name: str(value) for name, value in told.items() if name not in {"provenance", "Conventions"}}
+    left_out = {"provenance", "Conventions"}
+    # to GDAL the name of a tag ends at a colon
+    return {name: str(value) for name, value in told.items() if name not in left_out and ":" not in name}
 
 
 def _write_tiled(path: Path, reader: BlockReader, variable: Variable, grid: Grid, tags: Mapping[str, str]) -> None:

@@ -212,7 +212,7 @@ class Store:
         if self.is_local:
             return LocalStore(path, read_only=True)
         if not self.is_s3:
-            url = f"{self._protocols[0]}://{path}"
+            url = self.fs.unstrip_protocol(path)
             return FsspecStore.from_url(url, storage_options=self.options, read_only=True)
         return FsspecStore(type(self.fs)(**self.options, asynchronous=True), path=path, read_only=True)
 
