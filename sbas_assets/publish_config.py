@@ -24,12 +24,12 @@ class PublishConfig(BaseModel):
     radar: bool = Field(
         default=False, description="also publish the products in radar geometry, beside the geocoded ones"
     )
-    # 7 bits are those of bfloat16; 23 are all that float32 has
+    # 7 bits are those of bfloat16; 23 are all that float32 has, which is not rounded at all
     mantissa_bits: int | None = Field(
         default=None,
         ge=7,
-        le=23,
-        description="round published float32 numbers to so many bits of the mantissa, 7 to 23; null keeps them exact. "
+        le=22,
+        description="round published float32 numbers to so many bits of the mantissa, 7 to 22; null keeps them exact. "
         "n bits are a relative error of at most 2^-(n+1): with 10 bits 0.0005",
     )
 

@@ -33,6 +33,7 @@ _ATTRIBUTES: tuple[tuple[str, str, type], ...] = (
     ("start_date", "START_DATE", str),
     ("end_date", "END_DATE", str),
     ("wavelength_m", "WAVELENGTH", float),
+    ("polarization", "POLARIZATION", str),
     ("heading_deg", "HEADING", float),
     ("heading_angle_deg", "HEADING", float),
     ("track", "trackNumber", int),

@@ -127,7 +127,7 @@ def write_product(  # noqa: PLR0917 (the order of the folders it writes)
         if manifest is None:
             target = RecordingStore(store, store.path(folder))
             arrays = build_arrays(file, product, places, mantissa_bits=mantissa_bits)
-            attributes = root_attributes(file, product, frame, version, provenance)
+            attributes = root_attributes(file, product, frame, version, provenance, geometry=places)
             # a block is in memory as read, as a contiguous copy and as compressed chunks
             write_group(target, arrays, attributes, int(max_memory_gb * 1e9 / 4))
             _write_map(target, file, product, attributes, scratch)
