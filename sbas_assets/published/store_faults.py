@@ -72,7 +72,7 @@ _CAUSE = re.compile(r'(?:message|error): "([^"]+)"|InvalidCertificate\(\s*(\w+)|
 
 @dataclass(frozen=True)
 class Answer:
-    """What an S3 server said: the HTTP status, S3's code and its message, where there were any."""
+    """What a server said: the HTTP status, S3's code and the message, where there were any."""
 
     status: int | None = None
     code: str = ""
@@ -146,7 +146,7 @@ def url_error(url: str, reason: str) -> InputError:
 
 
 def answer_of(error: BaseException) -> Answer:
-    """Return what an S3 server said, if an exception, or what caused it, holds that."""
+    """Return what an S3 or a web server said, if an exception, or what caused it, holds that."""
     for link in _chain(error):
         response = getattr(link, "response", None)
         if isinstance(response, dict) and isinstance(response.get("Error"), dict):
@@ -158,6 +158,9 @@ def answer_of(error: BaseException) -> Answer:
             number, code, message = _STATUS.search(text), _CODE.search(text), _MESSAGE.search(text)
             words = (code[1] or code[2]) if code else ""
             return Answer(int(number[1]) if number else None, words, message[1] if message else "")
+        if type(link).__name__ == "ClientResponseError":
+            # aiohttp's, of a store at a web address
+            return Answer(getattr(link, "status", None), "", str(getattr(link, "message", "")))
     return Answer()
 
 

@@ -30,9 +30,8 @@ def ceph() -> Iterator[CephServer]:
         yield server
 
 
-@pytest.fixture
-def bucket(ceph: CephServer, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A fresh bucket, and an environment in which an S3 client finds the server and nothing of the user's."""
+def enter(ceph: CephServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make an environment in which an S3 client finds the server and nothing of the user's."""
     for name in OF_THE_USER:
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
@@ -41,4 +40,10 @@ def bucket(ceph: CephServer, monkeypatch: pytest.MonkeyPatch) -> str:
         monkeypatch.setenv(name, "127.0.0.1")
     for name, value in ceph.environment.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def bucket(ceph: CephServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A fresh bucket, in the environment of `enter`."""
+    enter(ceph, monkeypatch)
     return ceph.make_bucket()
