@@ -71,8 +71,8 @@ class _Zarr:
     @contextmanager
     def open(self, store: Store, wanted: str) -> Iterator[xr.DataArray]:
         target = store.zarr(store.path(FOLDER, DATA))
-        group = self.groups.get(wanted)
-        with xr.open_zarr(target, group=group, consolidated=True, decode_coords="all", chunks=None) as data:
+        how = {"consolidated": True, "zarr_format": 3, "decode_coords": "all", "chunks": None}
+        with xr.open_zarr(target, group=self.groups.get(wanted), **how) as data:
             yield data[VARIABLE]
 
 
