@@ -101,10 +101,11 @@ class Platform(dg.ConfigurableResource):
 
         All steps of a run have the configuration that the first one found.
         """
-        key, run = context.partition_key, Run(run_id=context.run.run_id, tell=context.log.info, echo=self.echo)
+        key, log = context.partition_key, context.log
+        run = Run(run_id=context.run.run_id, tell=log.info, warn=log.warning, echo=self.echo)
         if key not in self._begun:
             frame = self.frame(key)
-            self._locks.acquire(frame.workspace, run.run_id, context.log.warning)
+            self._locks.acquire(frame.workspace, run.run_id, log.warning)
             frame.workspace.write_template(frame.template.text)
             tags = dict(zip(RUN_TAGS, (frame.key, str(frame.config.track)), strict=True))
             context.instance.add_run_tags(run.run_id, tags)

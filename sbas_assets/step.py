@@ -45,6 +45,8 @@ class Run:
         Dagster's id of the run; goes into the provenance.
     tell : callable
         Takes one line of progress.
+    warn : callable
+        Takes one line that whoever runs the frame should read, also when the step is done.
     echo : bool
         Whether what MintPy prints also goes to standard output.
     others : callable
@@ -55,6 +57,7 @@ class Run:
 
     run_id: str
     tell: Tell
+    warn: Tell = lambda _: None
     echo: bool = False
     others: Callable[[], bool] = lambda: False
     kept: dict[str, Any] = field(default_factory=dict)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sbas_assets.commands.failures import DONE, FAULT
@@ -10,10 +12,11 @@ from sbas_assets.commands.output import Output, readable_size
 from sbas_assets.commands.run import run
 from sbas_assets.errors import InputError
 from sbas_assets.frames import FrameCatalogue, validate_key
-from sbas_assets.published.current import find_version, read_tags, write_tag
+from sbas_assets.published.current import find_version, read_tags, resolve, write_tag
 from sbas_assets.published.frame_version import release, roll_back
 from sbas_assets.published.history import KeptVersion, read_history
 from sbas_assets.published.retention import Collected, collect
+from sbas_assets.published.stac_reading import read_item
 from sbas_assets.published.steps import published_files
 from sbas_assets.published.store import Store, open_store, store_faults
 from sbas_assets.published.verify import verify_frame
@@ -71,7 +74,7 @@ def verify(out: Output, key: str, version: str | None) -> int:
     if out.json:
         out.document(found)
     else:
-        compared = {name for name in found if name in sources}
+        compared = _compared(settings.store, key, version, sources) if found.keys() - {"item"} else set()
         rows = [(name, "; ".join(texts) or _fine(name, compared)) for name, texts in found.items()]
         out.table(("checked", "found"), rows)
     return FAULT if any(found.values()) else DONE
@@ -111,6 +114,16 @@ def _row(entry: KeptVersion) -> tuple[Any, ...]:
     created = entry.created.strftime("%Y-%m-%d %H:%M:%S")
     tags, size = ", ".join(entry.tags), readable_size(entry.n_bytes)
     return entry.version[:SHOWN], entry.publication, created, state, tags, size, len(entry.products)
+
+
+def _compared(store_url: str, key: str, version: str | None, sources: Mapping[str, tuple[str, Path]]) -> set[str]:
+    """Return the products of which the file at hand is the one that the published version was made from."""
+    store = open_store(store_url)
+    with store_faults(store.url):
+        item = resolve(store, key, version)
+    products = read_item(item).products if item is not None else ()
+    made = {name: data_version for name, (data_version, _) in sources.items()}
+    return {product.product for product in products if made.get(product.product) == product.version}
 
 
 def _fine(name: str, compared: set[str]) -> str:

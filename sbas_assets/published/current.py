@@ -6,10 +6,11 @@ item (`stac_item`), the order of a publication (`frame_version`), removing old v
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
-from sbas_assets.errors import InputError
+from sbas_assets.errors import InputError, OutsideError
 from sbas_assets.published.manifest import damaged
 from sbas_assets.published.stac_reading import decode_item
 from sbas_assets.published.store import ITEM, Store
@@ -18,6 +19,9 @@ VERSIONS = "versions"
 TAGS = "tags"
 LEAST_PREFIX = 4
 """Digits that name a version, if no other begins with them."""
+
+_TAG = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_VERSION = r"[0-9a-f]{32}"
 
 Item = dict[str, Any]
 
@@ -38,6 +42,19 @@ class Current:
     tag: str
 
 
+@dataclass(frozen=True)
+class Broken:
+    """What stands in the item's place and cannot be read; readers are told, and a publication replaces it.
+
+    Parameters
+    ----------
+    tag : str
+        As in `Current`.
+    """
+
+    tag: str
+
+
 def read_current(store: Store, frame: str) -> Current | None:
     """Return the item of the version that readers see, or None when nothing was published.
 
@@ -50,11 +67,35 @@ def read_current(store: Store, frame: str) -> Current | None:
     return None if found is None else Current(_decode(store, frame, ITEM, found[0]), found[1])
 
 
+def read_replaceable(store: Store, frame: str) -> Current | Broken | None:
+    """Return what a publication replaces: the item, something that is none, or nothing."""
+    found = store.read_tagged(store.path(frame, ITEM))
+    if found is None:
+        return None
+    try:
+        return Current(decode_item(found[0]), found[1])
+    except ValueError:
+        return Broken(found[1])
+
+
 def read_version(store: Store, frame: str, version: str) -> Item | None:
     """Return the item of one version, or None when there is none; OutsideError ``product-damaged``."""
     name = version_path(version, ITEM)
     data = store.read(store.path(frame, name))
     return None if data is None else _decode(store, frame, name, data)
+
+
+def read_if_whole(store: Store, frame: str, version: str) -> Item | None:
+    """Return the item of one version, or None when there is none that can be read.
+
+    A version that is lost must not be in the way of those after it.
+    """
+    try:
+        return read_version(store, frame, version)
+    except OutsideError as error:
+        if error.code != "product-damaged":
+            raise
+        return None
 
 
 def version_path(version: str, name: str) -> str:
@@ -76,7 +117,18 @@ def read_tags(store: Store, frame: str) -> dict[str, str]:
 
 
 def write_tag(store: Store, frame: str, tag: str, version: str | None) -> None:
-    """Give a version a tag, taken from another one if need be; with None take the tag away."""
+    """Give a version a tag, taken from another one if need be; with None take the tag away.
+
+    Raises
+    ------
+    InputError
+        ``tag-invalid``: it cannot be told from a version, or would not be one object among the tags.
+    """
+    if not re.fullmatch(_TAG, tag) or re.fullmatch(_VERSION, tag):
+        mend = (
+            "begin with a letter or digit, go on with these and . _ -, 64 at most; 32 hexadecimal digits are a version"
+        )
+        raise InputError("tag-invalid", f"{tag!r} is no name for a tag", mend=mend, frame=frame)
     path = store.path(frame, TAGS, tag)
     if version is None:
         store.delete([path])
@@ -126,5 +178,7 @@ def _decode(store: Store, frame: str, name: str, data: bytes) -> Item:
     try:
         item = decode_item(data)
     except ValueError as error:
-        raise damaged(store.path(frame, name), frame, f"the item cannot be read: {error}") from error
+        # what is published again is the frame's newest version only
+        mend = None if name == ITEM else "remove it: nobody can go back to that version any longer"
+        raise damaged(store.path(frame, name), frame, f"the item cannot be read: {error}", mend) from error
     return item

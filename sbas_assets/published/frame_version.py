@@ -18,11 +18,14 @@ from sbas_assets.errors import InputError, OutsideError
 from sbas_assets.published import stac_item
 from sbas_assets.published.collection import add_to_collection, is_in_collection
 from sbas_assets.published.current import (
+    Broken,
     Current,
     Item,
     find_version,
     list_versions,
     read_current,
+    read_if_whole,
+    read_replaceable,
     read_version,
     version_path,
 )
@@ -30,7 +33,7 @@ from sbas_assets.published.manifest import StoredObject, damaged, quick_problems
 from sbas_assets.published.product_version import ProductVersion
 from sbas_assets.published.stac_item import PublishedProduct
 from sbas_assets.published.stac_place import as_current, relocated, with_successor, with_withheld
-from sbas_assets.published.stac_reading import read_item
+from sbas_assets.published.stac_reading import FrameVersion, read_item
 from sbas_assets.published.store import DATA, ITEM, Store
 
 THUMBNAIL = "thumbnail.png"
@@ -61,7 +64,7 @@ class NewVersion:
     thumbnail: bytes | None = None
 
 
-def publish(store: Store, new: NewVersion, before: Current | None, now: datetime) -> bool:
+def publish(store: Store, new: NewVersion, before: Current | Broken | None, now: datetime) -> bool:
     """Make a version the one that readers see.
 
     Parameters
@@ -70,8 +73,8 @@ def publish(store: Store, new: NewVersion, before: Current | None, now: datetime
         That holds its products.
     new : FrameVersion
         The version.
-    before : Current or None
-        What readers saw when this publication began.
+    before : Current or Broken or None
+        What readers saw when this publication began; what is broken is replaced.
     now : datetime
         Becomes the time of its creation, unless it was published before.
 
@@ -87,12 +90,16 @@ def publish(store: Store, new: NewVersion, before: Current | None, now: datetime
     OutsideError
         ``product-damaged``: one of its products is not whole; or a fault of the store.
     """
-    current = read_item(before.item) if before else None
+    seen = before if isinstance(before, Current) else None
+    current = read_item(seen.item) if seen else None
     if current and new.version in current.withheld:
         return False
     published = [_whole(store, new.frame, product) for product in new.products]
     if current is None or current.version != new.version or set(current.products) != set(new.products):
-        item = _kept_item(store, new, published, before, now)
+        item = _kept_item(store, new, published, seen, now)
+        if current:
+            # once it has moved, nobody would know what the publication before this one was killed over
+            _name_successor(store, current)
         _move(store, new.frame, item, before)
     complete(store, new.frame)
     return True
@@ -120,6 +127,7 @@ def roll_back(store: Store, frame: str, wanted: str) -> str:
     if version == current.version:
         return version
     held = {*current.withheld, current.version} - {version}
+    _name_successor(store, current)
     _move(store, frame, as_current(target, sorted(held)), before)
     complete(store, frame)
     return version
@@ -127,9 +135,11 @@ def roll_back(store: Store, frame: str, wanted: str) -> str:
 
 def release(store: Store, frame: str) -> list[str]:
     """Hold no version back any longer, so that the next run publishes what it makes; return those that were held."""
-    before = read_current(store, frame)
-    held = read_item(before.item).withheld if before else ()
-    if before and held:
+    before = read_replaceable(store, frame)
+    if not isinstance(before, Current):
+        return []
+    held = read_item(before.item).withheld
+    if held:
         _move(store, frame, with_withheld(before.item, ()), before)
     return list(held)
 
@@ -139,23 +149,28 @@ def complete(store: Store, frame: str) -> None:
     current = read_current(store, frame)
     if current is None:
         return
-    facts = read_item(current.item)
-    older = read_version(store, frame, facts.predecessor) if facts.predecessor else None
-    if older is not None and read_item(older).successor != facts.version:
-        named = with_successor(older, facts.version)
-        store.put(store.path(frame, version_path(read_item(older).version, ITEM)), stac_item.encode_item(named))
+    _name_successor(store, read_item(current.item))
     add_to_collection(store, current.item)
 
 
 def incomplete(store: Store, current: Current) -> list[str]:
     """Return in words what a publication that was cut off after the move has left undone."""
     facts, undone = read_item(current.item), []
-    older = read_version(store, facts.frame, facts.predecessor) if facts.predecessor else None
+    older = read_if_whole(store, facts.frame, facts.predecessor) if facts.predecessor else None
     if older is not None and read_item(older).successor != facts.version:
         undone.append(f"version {facts.predecessor} does not name its successor")
     if not is_in_collection(store, current.item):
         undone.append("the collection does not name the current item")
     return undone
+
+
+def _name_successor(store: Store, facts: FrameVersion) -> None:
+    """Let the version before the current one name it."""
+    older = read_if_whole(store, facts.frame, facts.predecessor) if facts.predecessor else None
+    if older is not None and read_item(older).successor != facts.version:
+        named = with_successor(older, facts.version)
+        path = store.path(facts.frame, version_path(read_item(older).version, ITEM))
+        store.put(path, stac_item.encode_item(named))
 
 
 def _whole(store: Store, frame: str, product: ProductVersion) -> PublishedProduct:
@@ -179,7 +194,7 @@ def _kept_item(
     store: Store, new: NewVersion, published: Sequence[PublishedProduct], before: Current | None, now: datetime
 ) -> Item:
     """Write the version's own item, unless it is there, and return the one for readers."""
-    old = read_version(store, new.frame, new.version)
+    old = read_if_whole(store, new.frame, new.version)
     if old is not None and set(read_item(old).products) == set(new.products):
         return as_current(old, _withheld(before))
     facts = read_item(old) if old is not None else None
@@ -188,7 +203,7 @@ def _kept_item(
         new.version,
         published,
         new.provenance,
-        publication=facts.publication if facts else _next_publication(store, new.frame),
+        publication=facts.publication if facts else _next_publication(store, new.frame, before),
         created=facts.created if facts else now,
         thumbnail=_write_thumbnail(store, new),
         predecessor=facts.predecessor if facts else (read_item(before.item).version if before else None),
@@ -204,9 +219,10 @@ def _withheld(before: Current | None) -> tuple[str, ...]:
     return tuple(read_item(before.item).withheld) if before else ()
 
 
-def _next_publication(store: Store, frame: str) -> int:
-    items = [read_version(store, frame, version) for version in list_versions(store, frame)]
-    return 1 + max((read_item(item).publication for item in items if item is not None), default=0)
+def _next_publication(store: Store, frame: str, before: Current | None) -> int:
+    items = [read_if_whole(store, frame, version) for version in list_versions(store, frame)]
+    known = [*items, before.item if before else None]
+    return 1 + max((read_item(item).publication for item in known if item is not None), default=0)
 
 
 def _write_thumbnail(store: Store, new: NewVersion) -> StoredObject | None:
@@ -217,7 +233,7 @@ def _write_thumbnail(store: Store, new: NewVersion) -> StoredObject | None:
     return StoredObject(name, len(new.thumbnail), hashlib.sha256(new.thumbnail).hexdigest())
 
 
-def _move(store: Store, frame: str, item: Item, before: Current | None) -> None:
+def _move(store: Store, frame: str, item: Item, before: Current | Broken | None) -> None:
     try:
         store.put_if(store.path(frame, ITEM), stac_item.encode_item(item), before.tag if before else None)
     except OutsideError as error:

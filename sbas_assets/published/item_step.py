@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from sbas_assets.errors import OutsideError
 from sbas_assets.provenance import Produced, Record
@@ -10,30 +12,30 @@ from sbas_assets.published.product_version import ProductVersion
 from sbas_assets.published.steps import ZARR_STEPS, published_of
 from sbas_assets.step import Job, Made, Step, product_provenance
 
+if TYPE_CHECKING:
+    from sbas_assets.published.current import Broken, Current
+    from sbas_assets.published.retention import Collected
+    from sbas_assets.published.store import Store
+
 # whose picture is the thumbnail, the first that has one
 _PICTURES = ("geo_velocity", "velocity")
 
 
 def make_item(job: Job) -> Made:
     """Remove what is too old, and make what the Zarr assets have written the frame's current version."""
-    from sbas_assets.published.current import read_current
+    from sbas_assets.published.current import read_replaceable
     from sbas_assets.published.frame_version import NewVersion, publish
-    from sbas_assets.published.retention import collect
-    from sbas_assets.published.stac_reading import read_item
     from sbas_assets.published.store import ITEM, open_store, store_faults
 
     frame, products, now = job.frame, _products(job), datetime.now(UTC)
     new = NewVersion(frame.key, job.version, products, _provenance(job), _thumbnail(job))
     store = open_store(frame.settings.store)
     with store_faults(store.url):
-        before = read_current(store, frame.key)
-        again = before is not None and read_item(before.item).version == new.version
-        # before the move: what readers have left by now, they left when the item was moved last
-        keep = frame.config.publish.keep_versions - (0 if again else 1)
-        removed = collect(store, frame.key, keep, now, needed=products)
+        before = read_replaceable(store, frame.key)
+        removed = _collect(job, store, before, products, now)
         shown = publish(store, new, before, now)
     if not shown:
-        job.run.tell(f"version {new.version} was rolled back: `sbas-assets publish {frame.key}` publishes it again")
+        _tell_of_rollback(job, new.version)
     return Made(
         metrics={
             "item": f"{frame.settings.store.rstrip('/')}/{frame.key}/{ITEM}",
@@ -45,6 +47,26 @@ def make_item(job: Job) -> Made:
             "removed_MB": round(removed.n_bytes / 1e6, 3),
         }
     )
+
+
+def _collect(
+    job: Job, store: Store, before: Current | Broken | None, products: Sequence[ProductVersion], now: datetime
+) -> Collected:
+    """Remove what is too old, before the move: what readers have left by now, they left when the item moved last."""
+    from sbas_assets.published.current import Current
+    from sbas_assets.published.retention import Collected, collect
+    from sbas_assets.published.stac_reading import read_item
+
+    again = isinstance(before, Current) and read_item(before.item).version == job.version
+    try:
+        keep = job.frame.config.publish.keep_versions - (0 if again else 1)
+        return collect(store, job.frame.key, keep, now, needed=products)
+    except OutsideError as error:
+        if error.code != "product-damaged":
+            raise
+        # what is named by an item that cannot be read is not known
+        job.run.warn(f"nothing old is removed: {error}")
+        return Collected((), 0, 0)
 
 
 def _products(job: Job) -> tuple[ProductVersion, ...]:
@@ -71,6 +93,10 @@ def _thumbnail(job: Job) -> bytes | None:
     return None if picture is None else (job.workspace.root / picture).read_bytes()
 
 
+def _tell_of_rollback(job: Job, version: str) -> None:
+    job.run.warn(f"version {version} was rolled back: `sbas-assets publish {job.frame.key}` publishes it again")
+
+
 def _damaged(job: Job, record: Record) -> list[str]:
     """Why the frame's current version is not the one of the record; a version that was rolled back stays so."""
     from sbas_assets.published.current import read_current
@@ -88,6 +114,7 @@ def _damaged(job: Job, record: Record) -> list[str]:
             return ["nothing is published"]
         item = read_item(current.item)
         if record.data_version in item.withheld:
+            _tell_of_rollback(job, record.data_version)
             return []
         if item.version != record.data_version:
             return [f"the published version is {item.version}"]

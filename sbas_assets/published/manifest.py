@@ -159,12 +159,12 @@ def chunk_problems(manifest: Manifest, expected: Mapping[str, int]) -> list[str]
     ]
 
 
-def damaged(path: str, frame: str, reason: str) -> OutsideError:
+def damaged(path: str, frame: str, reason: str, mend: str | None = None) -> OutsideError:
     """Return the error for something published that the store no longer holds as it was written."""
     return OutsideError(
         "product-damaged",
         reason,
-        mend="publish the frame again: what is missing or wrong is written anew",
+        mend=mend or "publish the frame again: what is missing or wrong is written anew",
         path=path,
         frame=frame,
     )
