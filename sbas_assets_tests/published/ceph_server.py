@@ -129,8 +129,7 @@ class CephServer:
         if self._owner != os.getpid():
             return
         self.thaw_gateway()
-        # the keeper, the first, is ended last
-        for process in reversed(self._processes.values()):
+        for process in reversed(self._processes.values()):  # the keeper, the first, is ended last
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(3)
@@ -175,7 +174,10 @@ class CephServer:
         self._run("ceph-osd", *conf, "--mkfs", "-i", "0", "--osd-uuid", osd)
         self._spawn("osd", "ceph-osd", *conf, "-f", "-i", "0")  # which finds four free ports by itself
         user = ["--uid=tests", "--display-name=tests", f"--access-key={self.access_key}", f"--secret={self.secret_key}"]
-        self._run("radosgw-admin", *conf, "--name", "client.rgw", "user", "create", *user)
+        self.administer("user", "create", *user)
+
+    def administer(self, *words: str) -> None:
+        self._run("radosgw-admin", *self._conf, "--name", "client.rgw", *words)
 
     def start_gateway(self) -> None:
         self._spawn("gateway", "radosgw", *self._conf, "-f", "--name", "client.rgw")
@@ -213,8 +215,6 @@ class CephServer:
     def since(self, mark: int) -> list[Request]:
         """What was answered since the mark, in order; a request that is still at work after 2 s is not in it."""
         return self._read_log(mark)[0]
-
-    requests = property(lambda self: self.since(0), doc="All that was answered since the start.")
 
     def _read_log(self, start: int) -> tuple[list[Request], int]:
         """Requests from a place on, and the end of the log.

@@ -25,8 +25,10 @@ from sbas_assets.workspace import Settings
 from .conftest import DATES, GEO, write_mintpy
 
 KEY = "T071D_killed"
-KEEP = 5
+KEEP = 3
 """Versions that stay."""
+READERS_S = 4.0
+"""What a reader may have open stays so long, instead of an hour."""
 # more than one chunk, and a coarser level
 SHAPE = (260, 280)
 PRODUCTS = ("avgSpatialCoh", "demErr", "geometry", "maskTempCoh", "temporalCoherence", "timeseries_demErr", "velocity")

@@ -20,7 +20,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
 
 import sbas_assets.published.collection
 import sbas_assets.published.frame_version
@@ -31,7 +30,7 @@ from sbas_assets.errors import SbasError
 from sbas_assets.published import retention
 from sbas_assets.published.store import Store
 
-from .frame_to_publish import make_frame, publish_frame
+from .frame_to_publish import READERS_S, make_frame, publish_frame
 
 PATIENCE_S = 120
 PHASES = (
@@ -82,9 +81,9 @@ def _announce() -> None:
 
 def _publish(root: Path, url: str) -> int:
     _announce()
-    # as if the readers' hour, and the day of a publication on its way, went by between two publications
-    retention.READERS = timedelta(0)
-    retention.UNFINISHED = timedelta(seconds=2)
+    # an hour, and a day, in seconds
+    retention.READERS = timedelta(seconds=READERS_S)
+    retention.UNFINISHED = timedelta(seconds=READERS_S)
     try:
         how = publish_frame(make_frame(root, url))
     except SbasError as error:
@@ -138,10 +137,7 @@ class Publisher:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
         with suppress(ProcessLookupError):
             if getattr(self, "_child", 0):
                 os.kill(self._child, signal.SIGKILL)

@@ -106,6 +106,21 @@ def test_what_a_publication_killed_after_the_move_left_undone_is_told_and_done_l
     assert incomplete(three, read_current(three, FRAME)) == []
 
 
+@pytest.mark.parametrize("move", ["publication", "rollback"])
+def test_a_link_that_a_killed_publication_left_out_is_made_before_readers_move_on(
+    three, store_url, geo, monkeypatch, move
+):
+    fourth = "4" * 32
+    with monkeypatch.context() as patch:
+        patch.setattr(frame_version, "complete", lambda *_: None)
+        publish(three, new(store_url, geo, fourth), read_current(three, FRAME), NOW)
+    if move == "rollback":
+        roll_back(three, FRAME, V1)
+    else:
+        publish(three, new(store_url, geo, "5" * 32), read_current(three, FRAME), NOW)
+    assert read_item(read_version(three, FRAME, V3)).successor == fourth
+
+
 def test_a_product_that_is_not_whole_is_not_published(three, store_url, geo):
     fourth = new(store_url, geo, "4" * 32)
     three.delete([three.path(fourth.products[0].folder, "data.zarr/velocity/c/0/0")])

@@ -18,13 +18,13 @@ from typing import Any, Self
 
 import xarray as xr
 
-from sbas_assets.published.current import read_current, read_version
+from sbas_assets.published.current import read_version
 from sbas_assets.published.reading import open_frame
 from sbas_assets.published.stac_reading import read_item
 from sbas_assets.published.store import open_store
 from sbas_assets.published.verify import stored_problems
 
-from .frame_to_publish import KEEP, KEY, PRODUCTS, differences
+from .frame_to_publish import KEY, PRODUCTS, READERS_S, differences
 
 NEWEST = "newest"
 PATIENCE_S = 120
@@ -41,11 +41,6 @@ class Look:
     number: int | None = None
     wrong: tuple[str, ...] = ()
     error: str | None = None
-
-
-def _number_of_publication(url: str) -> int:
-    current = read_current(open_store(url), KEY)
-    return read_item(current.item).publication if current else 0
 
 
 def _damage(url: str, version: str) -> list[str]:
@@ -69,16 +64,14 @@ def look(url: str, opened: xr.Dataset | None) -> dict[str, Any]:
 
 
 def look_or_tell(url: str, opened: xr.Dataset | None) -> dict[str, Any]:
-    began = time.time()
+    began, seen = time.time(), dict[str, Any]()
     try:
-        before = _number_of_publication(url)
         seen = look(url, opened)
-        # a reader so slow that what it reads is no longer among the versions that stay is told so, rightly
-        trouble = seen["wrong"] and opened is None
-        overtaken = trouble and _number_of_publication(url) - before >= KEEP - 1
-        seen |= {"wrong": []} if overtaken else {}
     except Exception as error:
         seen = {"error": f"{type(error).__name__}: {error}"}
+    if opened is None and time.time() - began > READERS_S:
+        # a reader that is slower than versions stay finds it gone, and rightly
+        seen = {} if seen.get("wrong") or "product-damaged" in seen.get("error", "") else seen
     return {"began": began, "ended": time.time(), **seen}
 
 
@@ -109,6 +102,13 @@ class Watcher:
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate(timeout=PATIENCE_S)
+
+    def look_again(self) -> None:
+        """Wait for a look that begins after now and meets no error."""
+        now, deadline = time.time(), time.monotonic() + PATIENCE_S
+        while not any(look.began > now and look.number is not None for look in self.looks()):
+            assert time.monotonic() < deadline, self.looks()[-1]
+            time.sleep(0.05)
 
     def looks(self) -> list[Look]:
         lines = self._files["looks"].read_text().splitlines(keepends=True)
