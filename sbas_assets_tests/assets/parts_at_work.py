@@ -27,7 +27,9 @@ FROM_DERAMP = {
     "geo_velocity",
     "kmz",
     "zarr_timeseries_demErr",
+    "zarr_demErr",
     "zarr_velocity",
+    "stac_item",
 }
 
 

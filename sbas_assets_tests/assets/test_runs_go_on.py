@@ -1,17 +1,22 @@
-"""What a run goes on with: a pair less, radar geometry, an edited mask, a corrupt pointer."""
+"""What a run goes on with: a pair less, radar geometry, an edited mask, a damaged publication."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 
 from sbas_assets.definitions import EVERYTHING
+from sbas_assets.errors import OutsideError
 from sbas_assets.mintpy.stamp import read_provenance
-from sbas_assets.published.reading import open_product
-from sbas_assets_tests.assets.parts_at_work import DATES, FROM_DERAMP, OPTIONS, check, configured, execute, told
-from sbas_assets_tests.frames_at_work import FrameAtWork, asset_names
+from sbas_assets.published import verify as verify_module
+from sbas_assets.published.product_version import ProductVersion
+from sbas_assets.published.reading import open_frame, open_product
+from sbas_assets_tests.assets.parts_at_work import DATES, FROM_DERAMP, OPTIONS, configured, execute, told
+from sbas_assets_tests.frames_at_work import FrameAtWork, Result, asset_names
 
 
 def test_a_truncated_interferogram_is_left_out_and_the_product_says_why(fresh: FrameAtWork) -> None:
@@ -84,17 +89,95 @@ def test_an_edited_mask_of_the_users_own_remakes_just_what_depends_on_it(finishe
     assert set(finished.run().outcome.values()) == {"reused"}
 
 
-def test_a_corrupt_pointer_of_a_published_product_is_replaced_by_the_next_run(finished: FrameAtWork) -> None:
-    folder = finished.root / "store" / finished.key / "velocity"
-    pointer = folder / "latest.json"
-    before, versions = pointer.read_bytes(), sorted(path.name for path in folder.iterdir())
+def test_a_corrupt_item_is_replaced_by_the_next_run(finished: FrameAtWork) -> None:
+    folder = finished.root / "store" / finished.key
+    item = folder / "item.json"
+    before, objects = item.read_bytes(), names(folder)
     for damage in (b"", b'{"version": "ab', b"[]", b"{}", before[: len(before) // 2], b"\xff\xfe\x00"):
-        pointer.write_bytes(damage)
-        assert not check(finished, "zarr_velocity", "zarr_equals_hdf5").passed
-        result = finished.run("zarr_velocity")
+        item.write_bytes(damage)
+        with pytest.raises(OutsideError, match="product-damaged"):
+            open_frame(str(folder))
+        result = finished.run()
         assert result.success, result.errors
-        assert result.outcome == {"zarr_velocity": "remade"}
-        assert "pointer cannot be read" in result.why["zarr_velocity"]
-        assert pointer.read_bytes() == before
-        assert sorted(path.name for path in folder.iterdir()) == versions
+        assert_only_the_item(result, "item cannot be read")
+        assert item.read_bytes() == before
+        assert names(folder) == objects
     assert set(finished.run().outcome.values()) == {"reused"}
+
+
+def test_a_lost_item_is_written_again_by_the_next_run(finished: FrameAtWork) -> None:
+    folder = finished.root / "store" / finished.key
+    item = folder / "item.json"
+    before, objects = item.read_bytes(), names(folder)
+    item.unlink()
+    assert_only_the_item(finished.run(), "nothing is published")
+    assert (item.read_bytes(), names(folder)) == (before, objects)
+
+
+def test_neither_item_can_be_read_and_both_are_written_again(finished: FrameAtWork) -> None:
+    folder = finished.root / "store" / finished.key
+    item = folder / "item.json"
+    (own,) = (path for path in folder.glob("versions/*/item.json") if path.parent.name == version_of(item))
+    before = json.loads(item.read_bytes()), json.loads(own.read_bytes())
+    item.write_bytes(b"{")
+    own.write_bytes(b"{")
+    assert_only_the_item(finished.run(), "item cannot be read")
+    after = json.loads(item.read_bytes()), json.loads(own.read_bytes())
+    for old, new in zip(before, after, strict=True):
+        # nothing tells any longer when it was published first, nor what it replaced
+        of_the_moment = ("created", "updated", "sbas:publication", "sbas:provenance")
+        for name in of_the_moment:
+            old["properties"].pop(name, None)
+            new["properties"].pop(name, None)
+        assert new["properties"] == old["properties"]
+        assert new["assets"] == old["assets"]
+    assert set(finished.run().outcome.values()) == {"reused"}
+
+
+def test_what_a_killed_publication_left_undone_is_done_by_the_next_run(finished: FrameAtWork) -> None:
+    collection = finished.root / "store" / "collection.json"
+    before = json.loads(collection.read_bytes())
+    collection.unlink()
+    assert_only_the_item(finished.run(), "the collection does not name the current item")
+    assert json.loads(collection.read_bytes()) == before
+
+
+def test_a_copy_that_is_found_wrong_is_not_shown_to_readers(
+    fresh: FrameAtWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert fresh.run().success
+    folder = str(fresh.root / "store" / fresh.key)
+    before = open_frame(folder)
+    fresh.configure({**OPTIONS, "mintpy.deramp": "quadratic"})
+    verify = verify_module.verify_product
+
+    def wrong(store: str, stored: ProductVersion, source: Path) -> list[str]:
+        return ["found wrong"] if stored.product == "velocity" else verify(store, stored, source)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(verify_module, "verify_product", wrong)
+        result = fresh.run()
+    assert not result.success
+    assert result.outcome["zarr_velocity"] == "made"
+    assert result.checks["zarr_velocity", "zarr_equals_hdf5"] is False
+    assert "stac_item" not in result.outcome
+    assert open_frame(folder).attrs == before.attrs
+    assert fresh.run().outcome["stac_item"] == "made"
+    after = open_frame(folder)
+    assert after.attrs["version"] != before.attrs["version"]
+    assert not np.array_equal(after.velocity, before.velocity, equal_nan=True)
+
+
+def version_of(item: Path) -> str:
+    return json.loads(item.read_bytes())["properties"]["version"]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def assert_only_the_item(result: Result, why: str) -> None:
+    assert result.success, result.errors
+    assert result.done("remade") == {"stac_item"}
+    assert result.done("reused") == set(result.outcome) - {"stac_item"}
+    assert why in result.why["stac_item"]
