@@ -40,9 +40,11 @@ def open_frame(
     Returns
     -------
     xarray.Dataset
-        Dask arrays; dims ``(time, y, x)``; ``displacement`` (m, positive toward the satellite), ``velocity`` (m/year),
-        ``temporalCoherence``, ``maskTempCoh``, ``height`` (m), ... as docs/products.md lists them. ``spatial_ref`` is a
-        coordinate, so rioxarray finds the CRS. A name that two products have gets the product's before it.
+        Dask arrays, in the chunks that the store is asked for, so that the history of a pixel is two requests and
+        no whole shard; dims ``(time, y, x)``; ``displacement`` (m, positive toward the satellite), ``velocity``
+        (m/year), ``temporalCoherence``, ``maskTempCoh``, ``height`` (m), ... as docs/products.md lists them.
+        ``spatial_ref`` is a coordinate, so rioxarray finds the CRS. A name that two products have gets the product's
+        before it.
 
     Raises
     ------

@@ -9,6 +9,7 @@ import dask
 import numpy as np
 import pytest
 import rioxarray  # noqa: F401
+import xarray as xr
 
 import sbas_assets
 from sbas_assets.errors import InputError
@@ -103,3 +104,18 @@ def test_a_map_is_read_without_the_series(frame_on_s3: PublishedFrame, ceph: Cep
     np.testing.assert_array_equal(data.velocity, frame_on_s3.numbers("velocity", "velocity"))
     parts = {request.path.split("data.zarr/")[-1] for request in ceph.since(mark)}
     assert parts == {"velocity/c/0/0", "velocity/c/0/1"}
+
+
+def test_without_dask_a_whole_series_is_one_request_for_each_shard(
+    frame_on_s3: PublishedFrame, ceph: CephServer
+) -> None:
+    numbers = frame_on_s3.numbers("timeseries_demErr", "timeseries")
+    asked = {}
+    for name, chunks in (("a chunk", {}), ("a shard", None)):
+        data = xr.open_zarr(frame_on_s3.find("timeseries_demErr"), chunks=chunks)
+        mark = ceph.mark()
+        np.testing.assert_array_equal(data.displacement, numbers)
+        asked[name] = len([request for request in ceph.since(mark) if SERIES in request.path])
+    # six chunks in one shard, whose index is read with it
+    assert asked["a shard"] <= 2
+    assert asked["a chunk"] == 12
