@@ -14,7 +14,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from sbas_assets.published.current import VERSIONS, list_versions, read_current, read_tags, read_version, version_path
+from sbas_assets.published.current import (
+    TAGS,
+    VERSIONS,
+    list_versions,
+    read_current,
+    read_tags,
+    read_version,
+    version_path,
+)
+from sbas_assets.published.local_objects import is_on_the_way, left_on_the_way
 from sbas_assets.published.product_version import ProductVersion
 from sbas_assets.published.stac_reading import FrameVersion, read_item
 from sbas_assets.published.store import ITEM, ObjectInfo, Store
@@ -83,7 +92,9 @@ def collect(store: Store, frame: str, keep: int, now: datetime, needed: Iterable
     # what somebody has begun to use meanwhile is named by an item that was not there before
     if list_versions(store, frame) != sorted(set(facts) - set(gone)):
         removed = []
-    store.delete([store.path(frame, name) for name in removed])
+    # of the collection, which no frame's folder holds
+    beside = left_on_the_way(store.root, now - UNFINISHED) if store.is_local else []
+    store.delete([*(store.path(frame, name) for name in removed), *beside])
     return Collected(gone, len(removed), sum(listing[name].size for name in removed))
 
 
@@ -105,9 +116,13 @@ def _unnamed(
     found = []
     for folder, group in groupby(sorted(listing, key=_folder), key=_folder):
         names = list(group)
-        if folder in _KEPT or folder.startswith("tags/") or f"{frame}/{folder}" in named:
-            continue
-        if folder in left or now - max(listing[name].modified for name in names) > UNFINISHED:
+        kept = folder in _KEPT or folder.startswith(f"{TAGS}/") or f"{frame}/{folder}" in named
+        if kept:
+            # what a killed writer has left beside what it was to become
+            names = [name for name in names if is_on_the_way(name)]
+        if names and (
+            (folder in left and not kept) or now - max(listing[name].modified for name in names) > UNFINISHED
+        ):
             found += names
     return found
 

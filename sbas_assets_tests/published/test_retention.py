@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +99,20 @@ def test_what_is_about_to_be_published_stays(store, url, geo):
     pending = written(url, geo, "feed")
     collect(store, FRAME, 9, later(hours=25), needed=[pending])
     assert "velocity/feed" in names(store)
+
+
+@pytest.mark.parametrize("url", ["folder"], indirect=True)
+def test_what_a_writer_left_that_was_killed_before_it_renamed_goes_after_a_day(store, url):
+    places = (FRAME, f"{FRAME}/versions/{V4}", f"{FRAME}/velocity/44/data.zarr", f"{FRAME}/tags", ".")
+    left = [Path(url, place, ".item.json.4711") for place in places]
+    for path in left:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"ha")
+    collect(store, FRAME, 9, later(hours=23))
+    assert all(path.exists() for path in left)
+    collect(store, FRAME, 9, later(hours=25))
+    assert not any(path.exists() for path in left)
+    assert names(store) == of(V1, V2, V3, V4)
 
 
 def test_a_removal_that_was_cut_off_is_finished_later(store, monkeypatch):
