@@ -103,10 +103,10 @@ class Watcher:
     def __exit__(self, *_: object) -> None:
         self._process.communicate(timeout=PATIENCE_S)
 
-    def look_again(self) -> None:
-        """Wait for a look that begins after now and meets no error."""
+    def look_again(self, meet_error: bool = False) -> None:
+        """Wait for a look that begins after now and sees a version, or meets an error."""
         now, deadline = time.time(), time.monotonic() + PATIENCE_S
-        while not any(look.began > now and look.number is not None for look in self.looks()):
+        while not any(look.began > now and (look.error if meet_error else look.number) for look in self.looks()):
             assert time.monotonic() < deadline, self.looks()[-1]
             time.sleep(0.05)
 
