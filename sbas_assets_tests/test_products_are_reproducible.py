@@ -146,7 +146,7 @@ def test_two_runs_in_two_folders_differ_only_in_run_id_and_time(finished: FrameA
     ours, theirs = products(finished), products(other)
     skip = {"work/T071D_test/smallbaselineApp.cfg"}
     # checksums of the stores' zarr.json, which hold run id and time
-    checksums = {name for name in ours if name.endswith(("manifest.json", "latest.json"))}
+    checksums = {name for name in ours if name.endswith(("manifest.json", "item.json"))}
     assert set(ours) == set(theirs)
     for name in set(ours) - skip - checksums:
         assert without_run(ours[name]) == without_run(theirs[name]), name
