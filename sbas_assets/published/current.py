@@ -171,7 +171,9 @@ def resolve(store: Store, frame: str, version: str | None) -> Item | None:
     if version is None:
         current = read_current(store, frame)
         return None if current is None else current.item
-    return read_version(store, frame, find_version(store, frame, version))
+    # by its whole name a version is found also where nothing can be listed, as on the web
+    item = read_version(store, frame, version) if re.fullmatch(_VERSION, version) else None
+    return item or read_version(store, frame, find_version(store, frame, version))
 
 
 def _decode(store: Store, frame: str, name: str, data: bytes) -> Item:

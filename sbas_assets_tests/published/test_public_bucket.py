@@ -86,6 +86,15 @@ def test_nobodys_credentials_are_needed(
     assert "Unclosed" not in done.stderr
 
 
+def test_on_the_web_a_version_is_found_by_its_whole_name(
+    public: PublishedFrame, ceph: CephServer, stranger: dict[str, str]
+) -> None:
+    version = public.item()["properties"]["version"]
+    opened = f"import sbas_assets; print(sbas_assets.open_frame('{{web}}', '{version}').attrs['version'])"
+    done = run(stranger, sys.executable, "-c", addressed(opened, public, ceph))
+    assert done.stdout.strip() == version, done.stderr
+
+
 def test_the_series_at_a_place_is_told_to_everybody(public: PublishedFrame, stranger: dict[str, str]) -> None:
     done = run(stranger | {"SBAS_STORE": public.url.rpartition("/")[0]}, *POINT)
     assert done.returncode == 0, done.stderr

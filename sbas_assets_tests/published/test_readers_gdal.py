@@ -18,7 +18,7 @@ from .published_frame import CORNER, EPSG, SIGN, SIZE, PublishedFrame, level
 pytest_plugins = [f"sbas_assets_tests.published.{name}" for name in ("ceph_fixtures", "frame_fixtures")]
 
 GDAL = tuple(map(int, rasterio.__gdal_version__.split(".")[:2]))
-# GDAL 3.11 and older do not know Zarr 3's codecs, and rasterio 1.5 has none of them
+# rasterio 1.5 has 3.12, and the wheel that has 3.13 (gdal-wheel 3.13.3) was built without the Zarr driver
 NEEDS_3_13 = pytest.mark.skipif(
     GDAL < (3, 13), reason=f"rasterio has GDAL {rasterio.__gdal_version__}; shards and levels are read from 3.13 on"
 )
@@ -101,7 +101,6 @@ def test_gdal_3_13_reads_shards(frame: PublishedFrame) -> None:
 
 
 @NEEDS_3_13
-@pytest.mark.parametrize(("product", "array"), [("velocity", "velocity"), ("timeseries_demErr", "maps/0/displacement")])
-def test_gdal_3_13_takes_coarser_levels_for_overviews(frame: PublishedFrame, product: str, array: str) -> None:
-    with rasterio.open(frame.in_gdal(product, array)) as data:
+def test_gdal_3_13_takes_coarser_levels_for_overviews(frame: PublishedFrame) -> None:
+    with rasterio.open(frame.in_gdal("velocity", "velocity")) as data:
         assert data.overviews(1) == [2]
