@@ -20,6 +20,7 @@ import pytest
 
 from sbas_assets.errors import InputError, OutsideError, SbasError
 from sbas_assets.published.deadlines import TIMEOUT
+from sbas_assets.published.history import read_history
 from sbas_assets.published.reading import open_frame
 from sbas_assets.published.store import Store, open_store, store_faults
 from sbas_assets.published.verify import verify_frame
@@ -177,6 +178,25 @@ def test_a_connection_that_breaks_once_and_again_does_not_stop_a_publication(geo
         publish(url, geo, "a1")
     assert server.proxy.cuts > 1
     assert verify_frame(url, FRAME) == WHOLE
+
+
+def test_a_publication_sees_that_a_write_whose_answer_was_lost_was_done(geo, server, monkeypatch):
+    url, real, cut = f"s3://{server.bucket}/store", Store.put_if, []
+
+    def put_if(self: Store, path: str, data: bytes, expected: str | None) -> str:
+        cut.append((path.rsplit("/", 1)[-1], expected is None))
+        server.proxy.cut_after(1)
+        return real(self, path, data, expected)
+
+    with monkeypatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", server.proxy.endpoint)
+        patch.setattr(Store, "put_if", put_if)
+        publish(url, geo, "a1")
+        publish(url, geo, "b2")
+    assert cut == [("item.json", True), ("collection.json", True), ("item.json", False)]
+    assert server.proxy.cuts == 3
+    assert verify_frame(url, FRAME) == WHOLE
+    assert [kept.publication for kept in read_history(open_store(url), FRAME)] == [2, 1]
 
 
 def test_a_bucket_that_vanishes_is_told_and_published_into_again(geo, server, monkeypatch):

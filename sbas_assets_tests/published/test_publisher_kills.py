@@ -59,7 +59,7 @@ def kill_publishers(trial: Trial, folder: Path, moments: list[str | None]) -> No
         trial.ends_well()
         newest.look_again()
     print([whole_looks(watcher) for watcher in (newest, staying)], "looks")
-    assert len(trial.killed) >= 4
+    assert len(trial.killed) > 2
     assert saw_whole_versions(staying.looks()) == {1}
     assert {1, trial.number} < saw_whole_versions(newest.looks())
     assert min(whole_looks(watcher) for watcher in (newest, staying)) > LOOKS
