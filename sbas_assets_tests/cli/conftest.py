@@ -1,19 +1,22 @@
-"""The command line at work: one demo for the whole session, and roots of their own for the tests."""
+"""The command line at work: one demo and one frame of two versions for the session, roots of their own for tests."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sbas_assets.cli import main
+from sbas_assets.published.reading import open_frame
 from sbas_assets.simulate import SimulationConfig, simulate_stack
 
 PROGRAM = (sys.executable, "-c", "from sbas_assets.cli import main; raise SystemExit(main())")
@@ -93,3 +96,76 @@ def sbas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 
 def codes(problems: Sequence[Mapping[str, Any]]) -> set[str]:
     return {problem["code"] for problem in problems}
+
+
+KEY = "T071D_two"
+OPTIONS = ("mintpy.deramp=linear", "mintpy.troposphericDelay.method=no")
+PRODUCTS = {
+    "avgSpatialCoh",
+    "demErr",
+    "geometry",
+    "maskTempCoh",
+    "temporalCoherence",
+    "timeseries_demErr",
+    "velocity",
+}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame of which readers see the second version."""
+
+    root: Path
+    first: str
+    second: str
+
+    @property
+    def store(self) -> Path:
+        return self.root / "store" / KEY
+
+    def seen(self) -> str:
+        """The version that readers see."""
+        return str(open_frame(str(self.store)).attrs["version"])
+
+
+def item_version(done: Done) -> str:
+    return {row["asset"]: row["data_version"] for row in done.json["assets"]}["stac_item"]
+
+
+@pytest.fixture(scope="session")
+def two_versions(stack: Path, tmp_path_factory: pytest.TempPathFactory) -> Frame:
+    root = tmp_path_factory.mktemp("two versions")
+    settings = [word for option in OPTIONS for word in ("--set", option)]
+    assert program(root, "frames", "add", KEY, "--stack", str(stack), *settings).code == 0
+    first = program(root, "run", KEY, "--json")
+    assert first.code == 0, first.err
+    config = root / "frames" / f"{KEY}.yaml"
+    config.write_text(config.read_text().replace("linear", "quadratic"))
+    second = program(root, "run", KEY, "--json")
+    assert second.code == 0, second.err
+    return Frame(root, item_version(first), item_version(second))
+
+
+@pytest.fixture
+def frame(two_versions: Frame, tmp_path: Path) -> Frame:
+    """A copy of the frame with two versions that a test may change."""
+    root = tmp_path / "copy"
+    shutil.copytree(two_versions.root, root, ignore=shutil.ignore_patterns("dagster"))
+    return replace(two_versions, root=root)
+
+
+@pytest.fixture
+def call(frame: Frame, sbas: Call) -> Call:
+    """Call the command line on the root of `frame`."""
+    return lambda *words, root=frame.root, **more: sbas(*words, root=root, **more)
+
+
+def version_of(call: Call, product: str) -> str:
+    return str(next(entry for entry in call("versions", KEY, "--json").json if entry["current"])["products"][product])
+
+
+def reliable(frame: Frame) -> tuple[str, str]:
+    """A place with displacement, as `point` wants it."""
+    data = open_frame(str(frame.store))
+    row, column = np.argwhere(data.maskTempCoh.to_numpy() != 0)[-1]
+    return f"{float(data.y[row])}", f"{float(data.x[column])}"

@@ -1,4 +1,4 @@
-"""`publish`, `versions` and `rollback`, on a frame with two versions that the command line has made."""
+"""`publish`, `versions` and `rollback`, on a frame with two versions that the command line has two_versions."""
 
 from __future__ import annotations
 
@@ -11,21 +11,17 @@ import numpy as np
 import pytest
 
 from sbas_assets.published.reading import open_frame
-from sbas_assets_tests.cli.conftest import Call
-from sbas_assets_tests.cli.two_versions import KEY, PRODUCTS, Frame, item_version, reliable
-
-pytest_plugins = ["sbas_assets_tests.cli.two_versions"]
-
+from sbas_assets_tests.cli.conftest import KEY, PRODUCTS, Call, Frame, item_version, reliable
 
 # --- versions ---
 
 
-def test_every_change_of_an_option_is_a_version_and_readers_see_the_last(made: Frame, sbas: Call) -> None:
-    assert made.first != made.second
-    done = sbas("versions", KEY, "--json", root=made.root)
+def test_every_change_of_an_option_is_a_version_and_readers_see_the_last(two_versions: Frame, sbas: Call) -> None:
+    assert two_versions.first != two_versions.second
+    done = sbas("versions", KEY, "--json", root=two_versions.root)
     assert done.code == 0, done.err
     second, first = done.json
-    assert (second["version"], first["version"]) == (made.second, made.first)
+    assert (second["version"], first["version"]) == (two_versions.second, two_versions.first)
     assert (second["publication"], first["publication"]) == (2, 1)
     assert (second["current"], first["current"]) == (True, False)
     assert (second["withheld"], first["withheld"]) == (False, False)
@@ -34,15 +30,15 @@ def test_every_change_of_an_option_is_a_version_and_readers_see_the_last(made: F
     assert changed == {"demErr", "timeseries_demErr", "velocity"}
     assert second["created"] > first["created"]
     assert min(first["n_bytes"], second["n_bytes"]) > 100_000
-    assert made.seen() == made.second
+    assert two_versions.seen() == two_versions.second
 
 
-def test_versions_are_listed_for_people_in_digits_that_rollback_takes(made: Frame, sbas: Call) -> None:
-    done = sbas("versions", KEY, root=made.root)
+def test_versions_are_listed_for_people_in_digits_that_rollback_takes(two_versions: Frame, sbas: Call) -> None:
+    done = sbas("versions", KEY, root=two_versions.root)
     assert done.code == 0
     lines = [line.split() for line in done.out.splitlines()]
-    (second,) = (words for words in lines if words[:1] == [made.second[:12]])
-    (first,) = (words for words in lines if words[:1] == [made.first[:12]])
+    (second,) = (words for words in lines if words[:1] == [two_versions.second[:12]])
+    (first,) = (words for words in lines if words[:1] == [two_versions.first[:12]])
     assert "now" in second
     assert "now" not in first
     assert second[-1] == first[-1] == str(len(PRODUCTS))

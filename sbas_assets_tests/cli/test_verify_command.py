@@ -5,19 +5,16 @@ from __future__ import annotations
 import h5py
 import pytest
 
-from sbas_assets_tests.cli.conftest import Call
-from sbas_assets_tests.cli.two_versions import KEY, PRODUCTS, Frame, reliable, version_of
-
-pytest_plugins = ["sbas_assets_tests.cli.two_versions"]
+from sbas_assets_tests.cli.conftest import KEY, PRODUCTS, Call, Frame, reliable, version_of
 
 
-def test_verify_reads_everything_and_compares_what_is_at_hand(made: Frame, sbas: Call) -> None:
-    done = sbas("verify", KEY, root=made.root)
+def test_verify_reads_everything_and_compares_what_is_at_hand(two_versions: Frame, sbas: Call) -> None:
+    done = sbas("verify", KEY, root=two_versions.root)
     assert done.code == 0, done.err
     assert done.out.count("whole, and equal to its HDF5 file") == len(PRODUCTS)
-    assert sbas("verify", KEY, "--json", root=made.root).json == {"item": [], **{name: [] for name in PRODUCTS}}
+    assert sbas("verify", KEY, "--json", root=two_versions.root).json == {"item": [], **{name: [] for name in PRODUCTS}}
     # of the products that changed, the files are those of the second version
-    older = sbas("verify", KEY, "--version", made.first[:6], root=made.root)
+    older = sbas("verify", KEY, "--version", two_versions.first[:6], root=two_versions.root)
     assert older.code == 0, older.err
     assert older.out.count("whole, and equal to its HDF5 file") == len(PRODUCTS) - 3
     assert sum(line.split()[-1:] == ["whole"] for line in older.out.splitlines()) == 3
