@@ -38,8 +38,8 @@ def run_and_kill(staging: Path, key: str) -> bool:
 
 
 def _at_work(staging: Path) -> bool:
-    # the Zarr copies are written elsewhere; of the others, something should have been begun
-    return staging.is_dir() and (staging.name.startswith("zarr_") or any(staging.iterdir()))
+    # what is published is written elsewhere; of the others, something should have been begun
+    return staging.is_dir() and (staging.name.startswith(("zarr_", "stac_")) or any(staging.iterdir()))
 
 
 def kill_all(root: Path, key: str, assets: list[str]) -> int:

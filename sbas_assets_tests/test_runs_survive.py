@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from sbas_assets.published.history import read_history
+from sbas_assets.published.steps import SOURCES
+from sbas_assets.published.store import open_store
+from sbas_assets.published.verify import verify_frame
 from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
 from sbas_assets_tests.test_products_are_reproducible import without_run
 
@@ -43,11 +47,13 @@ VICTIMS = [
     "geo_demErr",
     "geo_timeseries_demErr",
     "velocity",
+    "zarr_demErr",
     "hdfeos5",
     "zarr_timeseries_demErr",
     "geo_velocity",
     "kmz",
     "zarr_velocity",
+    "stac_item",
 ]
 
 
@@ -84,17 +90,16 @@ def add_frame(root: Path, stack: Path) -> None:
 
 
 def contents(root: Path) -> dict[str, bytes]:
-    """Products and published objects; of the store, what the pointers name."""
+    """Products and all objects of the store; of checksums, of bytes that name run and time, that they are there."""
     work = root / "work" / KEY
     found = {
         str(path.relative_to(root)): without_run(path.read_bytes())
         for path in work.rglob("*")
         if path.is_file() and ".sbas" not in path.parts
     }
-    for pointer in sorted((root / "store").rglob("latest.json")):
-        data = root / "store" / json.loads(pointer.read_text())["path"]
-        for path in (path for path in sorted(data.rglob("*")) if path.is_file()):
-            found[f"{pointer.parent.name}/{path.relative_to(data)}"] = without_run(path.read_bytes())
+    for path in sorted(path for path in (root / "store").rglob("*") if path.is_file()):
+        checksums = path.name in {"manifest.json", "item.json"}
+        found[str(path.relative_to(root))] = b"" if checksums else without_run(path.read_bytes())
     return found
 
 
@@ -125,7 +130,11 @@ def test_a_run_killed_during_each_asset_ends_as_an_undisturbed_one(
     assert killer.stdout.splitlines() == [f"{asset} killed unrecorded" for asset in VICTIMS]
     done = finish(command(tmp_path, "run", KEY, "--json"))
     assert done["success"]
+    # nothing of the killed publications is left, and nothing was published twice
     assert contents(tmp_path) == undisturbed
+    assert verify_frame(str(tmp_path / "store"), KEY) == {"item": [], **{name: [] for name in SOURCES}}
+    (version,) = read_history(open_store(str(tmp_path / "store")), KEY)
+    assert (version.current, version.publication) == (True, 1)
     assert not list((tmp_path / "work" / KEY / ".sbas" / "staging").iterdir())
 
 
