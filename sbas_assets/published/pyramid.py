@@ -144,7 +144,9 @@ def _map_layout(arrays: Mapping[str, Array]) -> list[dict[str, Any]]:
 
 def _entry(asset: str, above: str | None, array: Array) -> dict[str, Any]:
     """Return one level of the convention; corners stay where they are, so that nothing is translated."""
-    scale = {"scale": [2.0, 2.0] if above else [1.0, 1.0], "translation": [0.0, 0.0]}
+    # one number for each dimension, also for time, which stays: GDAL takes no level that has fewer
+    step, still = (2.0 if above else 1.0), len(array.dims) - 2
+    scale = {"scale": [1.0] * still + [step, step], "translation": [0.0] * len(array.dims)}
     entry: dict[str, Any] = {"asset": asset, "transform": scale}
     if above and array.rule:
         entry |= {"derived_from": above, "resampling_method": array.rule.method}

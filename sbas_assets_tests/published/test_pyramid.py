@@ -86,7 +86,7 @@ def test_groups_name_their_levels_in_the_multiscales_convention(group):
         layout = node.attrs["multiscales"]["layout"]
         assert [item["asset"] for item in layout] == [f"{prefix}{level}" for level in range(3)]
         assert [item.get("derived_from") for item in layout] == [None, f"{prefix}0", f"{prefix}1"]
-        assert [item["transform"]["scale"] for item in layout] == [[1, 1], [2, 2], [2, 2]]
+        assert [item["transform"]["scale"] for item in layout] == [[1, 1, 1], [1, 2, 2], [1, 2, 2]]
         assert [item["spatial:shape"] for item in layout] == [[701, 1203], [351, 602], [176, 301]]
         assert layout[2]["spatial:transform"] == [0.008, 0, 25.3, 0, -0.004, 36.5]
         assert layout[2]["resampling_method"] == "average"
