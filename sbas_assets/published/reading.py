@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import xarray as xr
@@ -58,7 +59,10 @@ def open_frame(
     with store_faults(store.url):
         facts = item_facts(store, frame, version)
         shown = [stored for stored in facts.products if not stored.product.endswith(RADAR)]
-        opened = {stored.product: open_stored(store, frame, stored, {}) for stored in shown}
+        # each asks the store some times, one after the other
+        with ThreadPoolExecutor(len(shown)) as pool:
+            found = pool.map(lambda stored: open_stored(store, frame, stored, {}), shown)
+            opened = {stored.product: data for stored, data in zip(shown, found, strict=True)}
     taken: set[str] = set()
     for name, data in opened.items():
         both = {str(variable): f"{name}_{variable}" for variable in data.data_vars if variable in taken}

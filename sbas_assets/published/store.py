@@ -27,6 +27,7 @@ from zarr.storage import FsspecStore, LocalStore
 
 from sbas_assets.published.deadlines import Deadlines
 from sbas_assets.published.local_objects import digest, only_writer, remove_files
+from sbas_assets.published.object_info import ObjectInfo
 from sbas_assets.published.store_faults import bucket_missing, conflict, store_faults, url_error
 from sbas_assets.workspace import atomic_write
 
@@ -41,25 +42,6 @@ ITEM = "item.json"
 COLLECTION = "collection.json"
 
 _S3 = ("s3://", "s3a://")
-
-
-@dataclass(frozen=True)
-class ObjectInfo:
-    """What a listing tells of an object.
-
-    Parameters
-    ----------
-    size : int
-        Bytes.
-    modified : datetime
-        When it was last written, with a time zone, by the store's own clock.
-    tag : str or None
-        As of `Store.read_tagged`; None where that would mean reading the object.
-    """
-
-    size: int
-    modified: datetime
-    tag: str | None
 
 
 @dataclass(frozen=True)
