@@ -13,7 +13,6 @@ from sbas_assets.published.steps import ZARR_STEPS, published_of
 from sbas_assets.step import Job, Made, Step, product_provenance
 
 if TYPE_CHECKING:
-    from sbas_assets.published.current import Broken, Current
     from sbas_assets.published.retention import Collected
     from sbas_assets.published.store import Store
 
@@ -32,7 +31,7 @@ def make_item(job: Job) -> Made:
     store = open_store(frame.settings.store)
     with store_faults(store.url):
         before = read_replaceable(store, frame.key)
-        removed = _collect(job, store, before, products, now)
+        removed = _collect(job, store, products, now)
         shown = publish(store, new, before, now)
     if not shown:
         _tell_of_rollback(job, new.version)
@@ -49,15 +48,13 @@ def make_item(job: Job) -> Made:
     )
 
 
-def _collect(
-    job: Job, store: Store, before: Current | Broken | None, products: Sequence[ProductVersion], now: datetime
-) -> Collected:
+def _collect(job: Job, store: Store, products: Sequence[ProductVersion], now: datetime) -> Collected:
     """Remove what is too old, before the move: what readers have left by now, they left when the item moved last."""
-    from sbas_assets.published.current import Current
+    from sbas_assets.published.current import list_versions
     from sbas_assets.published.retention import Collected, collect
-    from sbas_assets.published.stac_reading import read_item
 
-    again = isinstance(before, Current) and read_item(before.item).version == job.version
+    # then it is one of those that are there: readers see it, or a run was killed before they did
+    again = job.version in list_versions(store, job.frame.key)
     try:
         keep = job.frame.config.publish.keep_versions - (0 if again else 1)
         return collect(store, job.frame.key, keep, now, needed=products)

@@ -21,10 +21,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import sbas_assets.published.collection
 import sbas_assets.published.frame_version
-import sbas_assets.published.item_step
-import sbas_assets.published.retention
+import sbas_assets.published.object_writer
 import sbas_assets.published.zarr_product  # noqa: F401 - imported once, for all the children
 from sbas_assets.errors import SbasError
 from sbas_assets.published import retention

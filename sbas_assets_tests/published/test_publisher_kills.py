@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import cycle
 from pathlib import Path
 
 import pytest
 
+from sbas_assets.published import frame_version, retention
+from sbas_assets.published.current import list_versions
 from sbas_assets.published.deadlines import TIMEOUT
+from sbas_assets.published.store import open_store
 
 from .ceph_server import CephServer
+from .frame_to_publish import KEEP, KEY, make_frame, plant, publish_frame
 from .publication_trial import TAG, Trial, saw_whole_versions
 from .publisher import PHASES
 from .watcher import Watcher
@@ -119,3 +124,22 @@ def test_an_attempt_after_a_kill_sends_only_what_is_missing(ceph: CephServer, bu
     assert {name.rsplit("/", 1)[-1] for name in sent & there.keys()} <= {"item.json", "collection.json"}
     assert len(sent - there.keys()) < len(there)
     trial.ends_well()
+
+
+def test_a_version_that_is_gone_on_with_after_a_kill_costs_no_other_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = make_frame(tmp_path, str(tmp_path / "store"))
+    monkeypatch.setattr(retention, "READERS", timedelta(0))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in range(KEEP + 1):
+        plant(frame, number)
+        with monkeypatch.context() as patch:
+            patch.setattr(frame_version, "_move", killed)
+            with pytest.raises(KeyboardInterrupt):
+                publish_frame(frame)
+        publish_frame(frame)
+        assert len(list_versions(open_store(frame.settings.store), KEY)) == min(number + 1, KEEP)
