@@ -71,7 +71,7 @@ def publish(store: Store, new: NewVersion, before: Current | Broken | None, now:
     ----------
     store : Store
         That holds its products.
-    new : FrameVersion
+    new : NewVersion
         The version.
     before : Current or Broken or None
         What readers saw when this publication began; what is broken is replaced.
@@ -145,17 +145,25 @@ def release(store: Store, frame: str) -> list[str]:
 
 
 def complete(store: Store, frame: str) -> None:
-    """Do what follows the move: tell the version before of its successor, and the collection of the item."""
+    """Do what follows the move: tell the version before of its successor, and the collection of the item.
+
+    The version's own item, which was there before the move, is written again if it has been lost.
+    """
     current = read_current(store, frame)
     if current is None:
         return
-    _name_successor(store, read_item(current.item))
+    facts = read_item(current.item)
+    if read_if_whole(store, frame, facts.version) is None:
+        _keep(store, frame, current.item)
+    _name_successor(store, facts)
     add_to_collection(store, current.item)
 
 
 def incomplete(store: Store, current: Current) -> list[str]:
     """Return in words what a publication that was cut off after the move has left undone."""
     facts, undone = read_item(current.item), []
+    if read_if_whole(store, facts.frame, facts.version) is None:
+        undone.append(f"version {facts.version} has no item of its own")
     older = read_if_whole(store, facts.frame, facts.predecessor) if facts.predecessor else None
     if older is not None and read_item(older).successor != facts.version:
         undone.append(f"version {facts.predecessor} does not name its successor")
@@ -210,9 +218,14 @@ def _kept_item(
         successor=facts.successor if facts else None,
         withheld=_withheld(before),
     )
-    own = with_withheld(relocated(item), ())
-    store.put(store.path(new.frame, version_path(new.version, ITEM)), stac_item.encode_item(own))
+    _keep(store, new.frame, item)
     return item
+
+
+def _keep(store: Store, frame: str, item: Item) -> None:
+    """Write the version's own item, made of the one for readers."""
+    own = with_withheld(relocated(item), ())
+    store.put(store.path(frame, version_path(read_item(own).version, ITEM)), stac_item.encode_item(own))
 
 
 def _withheld(before: Current | None) -> tuple[str, ...]:

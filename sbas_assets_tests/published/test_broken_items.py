@@ -10,7 +10,7 @@ import pytest
 
 from sbas_assets.errors import InputError, OutsideError
 from sbas_assets.published.current import Broken, find_version, read_current, read_replaceable
-from sbas_assets.published.frame_version import NewVersion, publish, release, roll_back
+from sbas_assets.published.frame_version import NewVersion, complete, incomplete, publish, release, roll_back
 from sbas_assets.published.history import read_history
 from sbas_assets.published.reading import open_frame
 from sbas_assets.published.retention import collect
@@ -122,3 +122,15 @@ def test_a_version_that_was_removed_as_the_message_says_is_unknown(versions, sto
         find_version(store, FRAME, first)
     assert [kept.version for kept in read_history(store, FRAME)] == [second]
     assert show(store_url, products[second])
+
+
+def test_the_lost_item_of_the_current_version_is_told_and_written_again(versions, store_url):
+    store, (_, second) = versions[0], versions[1]
+    name = f"versions/{second}/item.json"
+    before = read(store_url, name)
+    store.delete([store.path(FRAME, name)])
+    assert incomplete(store, read_current(store, FRAME)) == [f"version {second} has no item of its own"]
+    complete(store, FRAME)
+    assert incomplete(store, read_current(store, FRAME)) == []
+    assert sorted(json.loads(read(store_url, name))) == sorted(json.loads(before))
+    assert roll_back(store, FRAME, second) == second
