@@ -9,7 +9,7 @@ import dagster as dg
 
 from sbas_assets.assets import generated, source, stack, timeseries, velocity, weather
 from sbas_assets.assets.declare import JOB
-from sbas_assets.automation import SCHEDULES
+from sbas_assets.automation.schedules import SCHEDULES
 from sbas_assets.checks import CHECKS
 from sbas_assets.resources import Platform
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from sbas_assets.automation import era5_daily
+from sbas_assets.automation.schedules import era5_daily
 from sbas_assets.definitions import build_definitions
 from sbas_assets.frames import FrameCatalogue, frame_config
 from sbas_assets.resources import Platform

@@ -1,6 +1,6 @@
-"""What starts runs by itself: schedules.
+"""Schedules: which frames are due at a certain hour.
 
-Belongs here: deciding which frames are due, from their records. Does not belong here: what a run does.
+Belongs here: deciding that from the frames' records. Does not belong here: what a run does.
 """
 
 from __future__ import annotations
