@@ -10,10 +10,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product as cartesian
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
+
+from sbas_assets.published.sliceable import Numbers
 
 if TYPE_CHECKING:
     from sbas_assets.published.overviews import Rule
@@ -25,20 +26,6 @@ SHARD_BYTES = 1 << 25
 # A map of up to twice this many rows and columns is four objects.
 MAP_SIDE = 640
 BLOCK_BYTES = 128_000_000
-
-
-class Numbers(Protocol):
-    """What can be sliced into arrays, as an HDF5 dataset can; nothing is read before."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Its shape."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the numbers, in native byte order."""
-
-    def __getitem__(self, key: Any, /) -> NDArray[Any]: ...
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from sbas_assets.errors import InputError
-from sbas_assets.published.arrays import Array, Numbers, line, map_chunk, series_chunk
+from sbas_assets.published.arrays import Array, line, map_chunk, series_chunk
 from sbas_assets.published.discovery import root_attributes
 from sbas_assets.published.georeference import GRID_MAPPING, grid_of, radar_coordinates
 from sbas_assets.published.line_of_sight import ANGLES, COMPONENTS, LineOfSight
@@ -25,6 +25,7 @@ from sbas_assets.published.mintpy_file import MintPyFile
 from sbas_assets.published.overviews import rule_of
 from sbas_assets.published.pyramid import map_copies
 from sbas_assets.published.rounding import CONTAINER, Rounded, check_bits, container_attributes, rounding_attributes
+from sbas_assets.published.sliceable import Numbers
 from sbas_assets.published.variables import ROUNDABLE, Variable, describe_dataset, primary_variable
 
 __all__ = ["build_arrays", "root_attributes", "time_axis"]

@@ -6,13 +6,12 @@ Belongs here: the vector. Does not belong here: the geometry's other datasets (`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from sbas_assets.published.arrays import Numbers
+from sbas_assets.published.sliceable import Numbers
 
 COMPONENTS = ("east", "north", "up")
 ANGLES = ("incidenceAngle", "azimuthAngle")

@@ -6,15 +6,13 @@ Belongs here: what becomes of the pixels. Does not belong here: which levels the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sbas_assets.published.rounding import round_mantissa
-
-if TYPE_CHECKING:
-    from sbas_assets.published.arrays import Numbers
+from sbas_assets.published.sliceable import Numbers
 
 AVERAGE, NEAREST, MODE = "average", "nearest", "mode"
 

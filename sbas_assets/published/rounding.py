@@ -6,15 +6,13 @@ Belongs here: the rounding and its attributes. Does not belong here: which array
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sbas_assets import __version__
-
-if TYPE_CHECKING:
-    from sbas_assets.published.arrays import Numbers
+from sbas_assets.published.sliceable import Numbers
 
 MANTISSA = 23  # bits of a float32's mantissa, the leading 1 not counted
 CONTAINER = "quantization_info"
