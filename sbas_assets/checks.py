@@ -14,6 +14,7 @@ import numpy as np
 
 from sbas_assets.assets.declare import FRAMES
 from sbas_assets.assets.source import report_stack
+from sbas_assets.automation.condition import frame_is_due, goes_with_what_it_is_made_from
 from sbas_assets.errors import InputError
 from sbas_assets.mintpy.era5 import ERA5
 from sbas_assets.mintpy.era5_standing import standing
@@ -30,8 +31,11 @@ warnings.filterwarnings("ignore", message=".*partitions_def.*", category=dg.Prev
 MAX_SPEED_M_PER_YEAR = 2.0
 MIN_MEDIAN_TEMPORAL_COHERENCE = 0.5
 
+# a run that is requested by conditions has those checks only that have one too
+_OF_FRAMES: dict[str, Any] = {"partitions_def": FRAMES, "automation_condition": goes_with_what_it_is_made_from()}
 
-@dg.asset_check(asset=STACK_ASSET, blocking=True, partitions_def=FRAMES)
+
+@dg.asset_check(asset=STACK_ASSET, blocking=True, partitions_def=FRAMES, automation_condition=frame_is_due())
 def preflight(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
     """All that is wrong with the stack, found before any work: pairs are left out, or the frame stops."""
     with dagster_failures(context):
@@ -55,7 +59,7 @@ def preflight(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.
     )
 
 
-@dg.asset_check(asset=ERA5.name, blocking=True, partitions_def=FRAMES)
+@dg.asset_check(asset=ERA5.name, blocking=True, **_OF_FRAMES)
 def era5_complete(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
     """Every date of the stack has a verified ERA5 file; where ERA5 has none yet, missing_weather decides."""
     with _reading(context, platform) as frame:
@@ -82,7 +86,7 @@ def era5_complete(context: dg.AssetCheckExecutionContext, platform: Platform) ->
     )
 
 
-@dg.asset_check(asset="network", blocking=True, partitions_def=FRAMES)
+@dg.asset_check(asset="network", blocking=True, **_OF_FRAMES)
 def network_connected(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
     """The kept pairs connect all their dates."""
     with _reading(context, platform) as frame:
@@ -96,7 +100,7 @@ def network_connected(context: dg.AssetCheckExecutionContext, platform: Platform
     )
 
 
-@dg.asset_check(asset="timeseries", blocking=True, partitions_def=FRAMES)
+@dg.asset_check(asset="timeseries", blocking=True, **_OF_FRAMES)
 def reliable_pixels(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
     """At least mintpy.networkInversion.minNumPixel pixels are reliable."""
     with _reading(context, platform) as frame:
@@ -110,7 +114,7 @@ def reliable_pixels(context: dg.AssetCheckExecutionContext, platform: Platform) 
     )
 
 
-@dg.asset_check(asset="timeseries", partitions_def=FRAMES)
+@dg.asset_check(asset="timeseries", **_OF_FRAMES)
 def temporal_coherence(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
     """Temporal coherence lies between 0 and 1, and half of the inverted pixels are coherent."""
     with _reading(context, platform) as frame:
@@ -125,7 +129,7 @@ def temporal_coherence(context: dg.AssetCheckExecutionContext, platform: Platfor
     )
 
 
-@dg.asset_check(asset="velocity", partitions_def=FRAMES)
+@dg.asset_check(asset="velocity", **_OF_FRAMES)
 def velocity_in_bounds(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
     """The velocity of every reliable pixel is a number, and none is faster than anything that C-band can follow."""
     with _reading(context, platform) as frame:
@@ -161,7 +165,7 @@ def _read(frame: Frame, name: str, dataset: str) -> np.ndarray[Any, Any]:
 
 
 def _zarr_equals_hdf5(asset: str) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=asset, name="zarr_equals_hdf5", blocking=True, partitions_def=FRAMES)
+    @dg.asset_check(asset=asset, name="zarr_equals_hdf5", blocking=True, **_OF_FRAMES)
     def check(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
         """Every object of the store is there unchanged, and every number is the HDF5 product's."""
         from sbas_assets.published.verify import verify_product

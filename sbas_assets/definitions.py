@@ -9,6 +9,7 @@ import dagster as dg
 
 from sbas_assets.assets import generated, source, stack, timeseries, velocity, weather
 from sbas_assets.assets.declare import JOB
+from sbas_assets.automation import condition
 from sbas_assets.automation.schedules import SCHEDULES
 from sbas_assets.checks import CHECKS
 from sbas_assets.resources import Platform
@@ -30,6 +31,7 @@ def build_definitions(*, resources: Mapping[str, Any] | None = None) -> dg.Defin
         asset_checks=CHECKS,
         jobs=[dg.define_asset_job(JOB, selection=EVERYTHING, description="Bring a frame up to date.")],
         schedules=SCHEDULES,
+        sensors=condition.SENSORS,
         resources={"platform": Platform(), **(resources or {})},
         # one process works through a frame: each step may use all the memory that the template allows
         executor=dg.in_process_executor,

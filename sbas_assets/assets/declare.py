@@ -6,8 +6,10 @@ from typing import Any
 
 import dagster as dg
 
+from sbas_assets.automation.condition import frame_is_due, goes_with_what_it_is_made_from
 from sbas_assets.frames import PARTITIONS
 from sbas_assets.step import Step
+from sbas_assets.survey import STACK_ASSET
 
 FRAMES = dg.DynamicPartitionsDefinition(name=PARTITIONS)
 OWNERS = ["team:insar"]
@@ -26,4 +28,5 @@ def declare(step: Step, *, group: str, kinds: set[str]) -> dict[str, Any]:
         "owners": OWNERS,
         "code_version": step.code_version,
         "tags": {"sbas/makes": step.name},
+        "automation_condition": frame_is_due() if STACK_ASSET in step.upstream else goes_with_what_it_is_made_from(),
     }

@@ -1,0 +1,330 @@
+"""What makes a frame due, tick by tick, on stand-ins for the assets."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from sbas_assets.automation.condition import SENSOR, SENSORS
+from sbas_assets.definitions import build_definitions
+from sbas_assets.frames import FrameCatalogue
+from sbas_assets_tests.automation.stand_ins import CHECKS, PARTS, Machine
+from sbas_assets_tests.frames_at_work import asset_names
+
+EVERYTHING = PARTS | CHECKS
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    monkeypatch.setenv("SBAS_ROOT", str(tmp_path))
+    (tmp_path / "frames").mkdir()
+    return Machine()
+
+
+# --- a new stack ---
+
+
+def test_a_frame_without_a_complete_stack_is_left_alone(machine: Machine) -> None:
+    machine.add("A", "B")
+    machine.deliver("v1", "B")
+    assert set(machine.tick()) == {"B"}
+
+
+def test_a_new_stack_makes_one_whole_frame_due_with_all_its_checks_and_once(machine: Machine) -> None:
+    machine.add("A", "B")
+    assert machine.tick() == {}
+    machine.deliver("v1", "A")
+    assert machine.tick() == {"A": EVERYTHING}
+    # nobody has taken the run from the queue yet, and no run is known: it was asked for
+    assert machine.tick() == {}
+    machine.run("A")
+    assert machine.tick() == {}
+
+
+def test_a_new_version_of_the_stack_makes_the_frame_due_again(machine: Machine) -> None:
+    machine.settle("A", "B")
+    machine.deliver("v2", "A")
+    assert machine.tick() == {"A": EVERYTHING}
+    machine.run("A")
+    assert machine.tick() == {}
+
+
+def test_the_same_version_reported_again_is_no_change(machine: Machine) -> None:
+    machine.settle("A")
+    machine.deliver("v1", "A")
+    assert machine.tick() == {}
+
+
+def test_an_observation_is_no_change(machine: Machine) -> None:
+    machine.settle("A")
+    tags = {"dagster/data_version": "v2"}
+    machine.instance.report_runless_asset_event(dg.AssetObservation("topsStack", partition="A", tags=tags))
+    assert machine.tick() == {}
+
+
+@pytest.mark.parametrize("before_the_run", [True, False])
+def test_a_change_right_after_a_request_is_not_lost(machine: Machine, before_the_run: bool) -> None:
+    machine.settle("A")
+    machine.deliver("v2", "A")
+    assert set(machine.tick()) == {"A"}
+    if before_the_run:
+        machine.deliver("v3", "A")
+        # nothing is known of the requested run: what it will find is not what was asked for
+        assert set(machine.tick()) == {"A"}
+        machine.run("A")
+    else:
+        run = machine.begin("A")
+        machine.deliver("v3", "A")
+        assert machine.tick() == {}, "a run is under way"
+        machine.instance.report_run_canceled(run)
+        assert set(machine.tick()) == {"A"}
+        machine.run("A")
+    assert machine.tick() == {}
+
+
+def test_a_change_while_a_run_reads_the_old_stack_is_not_lost(machine: Machine) -> None:
+    machine.settle("A")
+    machine.deliver("v2", "A")
+    assert set(machine.tick()) == {"A"}
+
+    def deliver(event: dg.EventLogEntry) -> None:
+        # between what reads the stack first and what reads it next
+        kind = event.get_dagster_event().event_type_value if event.is_dagster_event else None
+        if kind == "STEP_SUCCESS" and event.step_key in {"era5", "ifgramStack"} and not delivered:
+            delivered.append(event.step_key)
+            machine.deliver("v3", "A")
+
+    delivered: list[str | None] = []
+    job = machine.definitions().resolve_implicit_global_asset_job_def()
+    run_id = "0" * 32
+    machine.instance.add_event_listener(run_id, deliver)
+    assert job.execute_in_process(instance=machine.instance, partition_key="A", run_id=run_id).success
+    assert delivered
+    assert set(machine.tick()) == {"A"}
+
+
+def test_no_version_is_lost_wherever_in_the_cycle_it_arrives(machine: Machine) -> None:
+    machine.settle("A")
+    for number in range(12):
+        machine.deliver(f"n{number}", "A")
+        for _ in range(number % 3):
+            machine.tick()
+            if number % 2:
+                machine.deliver(f"m{number}", "A")
+        for _ in range(3):
+            if "A" in machine.tick():
+                machine.run("A")
+        # whatever the order was, the last run has seen the last version
+        assert machine.tick() == {}
+
+
+def test_a_stack_that_goes_back_to_the_version_of_the_products_is_not_due(machine: Machine) -> None:
+    machine.settle("A")
+    machine.deliver("v2", "A")
+    machine.deliver("v1", "A")
+    assert machine.tick() == {}
+
+
+def test_a_lost_cursor_requests_nothing_that_is_done(machine: Machine) -> None:
+    machine.settle("A", "B")
+    machine.deliver("v2", "B")
+    machine.cursor = None
+    assert set(machine.tick()) == {"B"}
+
+
+def test_a_frame_that_was_removed_is_forgotten(machine: Machine) -> None:
+    machine.settle("A", "B")
+    machine.deliver("v2", "A", "B")
+    machine.instance.delete_dynamic_partition("frame", "A")
+    assert set(machine.tick()) == {"B"}
+
+
+def test_twenty_frames_at_once_get_a_run_each(machine: Machine) -> None:
+    frames = [f"F{number}" for number in range(20)]
+    machine.add(*frames)
+    machine.deliver("v1", *frames)
+    assert machine.tick() == dict.fromkeys(frames, EVERYTHING)
+    assert machine.tick() == {}
+
+
+# --- runs under way ---
+
+
+@pytest.mark.parametrize("status", ["NOT_STARTED", "STARTING", "STARTED", "CANCELING"])
+def test_no_run_is_requested_while_one_of_the_frame_is_queued_or_under_way(machine: Machine, status: str) -> None:
+    machine.settle("A", "B")
+    run = machine.begin("A")
+    machine.instance.run_storage.delete_run(run.run_id)
+    machine.instance.add_run(run._replace(status=dg.DagsterRunStatus(status)))
+    machine.deliver("v2", "A", "B")
+    assert set(machine.tick()) == {"B"}
+    machine.instance.run_storage.delete_run(run.run_id)
+    assert set(machine.tick()) == {"A"}
+
+
+# --- code ---
+
+
+def test_a_new_code_version_makes_every_frame_due_once(machine: Machine) -> None:
+    machine.settle("A", "B")
+    machine.code = "2"
+    assert machine.tick() == {"A": EVERYTHING, "B": EVERYTHING}
+    assert machine.tick() == {}
+    machine.run("A")
+    machine.run("B")
+    assert machine.tick() == {}
+
+
+def test_a_new_code_version_waits_for_a_run_that_is_under_way(machine: Machine) -> None:
+    machine.settle("A", "B")
+    run = machine.begin("A")
+    machine.code = "2"
+    assert set(machine.tick()) == {"B"}
+    assert machine.tick() == {}
+    machine.instance.report_run_canceled(run)
+    assert set(machine.tick()) == {"A"}
+    assert machine.tick() == {}
+
+
+def test_an_asset_that_a_new_version_of_the_package_brings_is_made_for_all_frames(machine: Machine) -> None:
+    machine.settle("A")
+    machine.add("no stack")
+    new = dg.AssetSpec("new", deps=["velocity"], partitions_def=dg.DynamicPartitionsDefinition(name="frame"))
+
+    @dg.multi_asset(specs=[new])
+    def more() -> None: ...
+
+    machine.more = [more]
+    assert set(machine.tick()) == {"A"}
+
+
+# --- failures ---
+
+
+@pytest.mark.parametrize("fault", ["input", "internal", "preflight"])
+def test_a_mistake_or_a_defect_is_not_run_again_until_the_input_changes(machine: Machine, fault: str) -> None:
+    machine.settle("A")
+    machine.faults["A"] = fault
+    machine.deliver("v2", "A")
+    assert set(machine.tick()) == {"A"}
+    assert not machine.run("A")
+    for _ in range(48):
+        assert machine.tick(minutes=30) == {}
+    machine.deliver("v3", "A")
+    assert set(machine.tick()) == {"A"}
+
+
+@pytest.mark.parametrize("fault", ["outside", "killed"])
+def test_an_outside_fault_is_tried_again_three_times_ever_later(machine: Machine, fault: str) -> None:
+    machine.settle("A")
+    machine.faults["A"] = fault
+    machine.deliver("v2", "A")
+    waited, at = [], 0
+    for minute in range(0, 24 * 60, 5):
+        if machine.tick(minutes=5):
+            waited.append(minute - at)
+            # the run happens in the present, the ticks in the future
+            assert not machine.run("A")
+            machine.now, at = machine.now.now(machine.now.tzinfo), minute
+    assert waited[1:] == [15, 60, 240]
+
+
+def test_an_outside_fault_that_has_gone_is_mended_by_the_next_run(machine: Machine) -> None:
+    machine.settle("A")
+    machine.faults["A"] = "outside"
+    machine.deliver("v2", "A")
+    machine.tick()
+    machine.run("A")
+    machine.faults.clear()
+    assert machine.tick(minutes=10) == {}
+    assert machine.tick(minutes=6) == {"A": EVERYTHING}
+    assert machine.run("A")
+    assert machine.tick(minutes=300) == {}
+
+
+def test_a_run_that_a_person_stopped_is_not_started_again(machine: Machine) -> None:
+    machine.settle("A")
+    machine.deliver("v2", "A")
+    machine.tick()
+    machine.instance.report_run_canceled(machine.begin("A"))
+    for _ in range(10):
+        assert machine.tick(minutes=60) == {}
+
+
+def test_a_mistake_in_the_frames_file_is_run_again_when_the_file_was_changed(machine: Machine, tmp_path: Path) -> None:
+    file = FrameCatalogue(tmp_path).path("A")
+    file.write_text("first")
+    machine.settle("A", "B")
+    machine.faults["A"] = "input"
+    machine.deliver("v2", "A")
+    machine.tick()
+    machine.run("A")
+    assert machine.tick() == {}
+    time.sleep(0.05)
+    file.write_text("second")
+    # an old time does not hide the change
+    os.utime(file, (0, 0))
+    assert set(machine.tick()) == {"A"}
+    machine.run("A")
+    assert machine.tick() == {}
+
+
+def test_new_code_leaves_a_stack_alone_that_the_preflight_refuses(machine: Machine) -> None:
+    machine.settle("A", "B")
+    machine.faults["A"] = "preflight"
+    machine.deliver("v2", "A")
+    machine.tick()
+    machine.run("A")
+    machine.code = "2"
+    assert set(machine.tick()) == {"B"}
+    machine.faults.clear()
+    machine.deliver("v3", "A")
+    assert set(machine.tick()) == {"A"}
+
+
+# --- the real definitions ---
+
+
+def test_the_real_assets_are_requested_in_one_run_with_every_check_of_a_frame() -> None:
+    definitions, instance = build_definitions(), dg.DagsterInstance.ephemeral()
+    repository = definitions.get_repository_def()
+    instance.add_dynamic_partitions("frame", ["A", "B"])
+    tags = {"dagster/data_version": "v1"}
+    instance.report_runless_asset_event(dg.AssetMaterialization("topsStack", partition="A", tags=tags))
+    with dg.build_sensor_context(instance=instance, repository_def=repository, sensor_name=SENSOR) as context:
+        (request,) = repository.get_sensor_def(SENSOR).evaluate_tick(context).run_requests or []
+    assert request.partition_key == "A"
+    assert request.tags["sbas/requested_by"] == SENSOR
+    assert {key.to_user_string() for key in request.asset_selection or []} == asset_names()
+    of_frames = {
+        spec.key for check in definitions.asset_checks or [] for spec in check.check_specs if spec.partitions_def
+    }
+    assert set(request.asset_check_keys or []) == of_frames
+
+
+def test_only_our_sensor_evaluates_conditions_and_it_is_switched_on() -> None:
+    sensors = build_definitions().get_repository_def().sensor_defs
+    evaluating = [sensor for sensor in sensors if isinstance(sensor, dg.AutomationConditionSensorDefinition)]
+    assert [sensor.name for sensor in evaluating] == [SENSOR]
+    assert SENSORS[0].default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def test_every_term_has_a_name_that_says_what_it_means() -> None:
+    snapshot = build_definitions().resolve_asset_graph().get(dg.AssetKey("ifgramStack")).automation_condition
+    labels = {snapshot.get_label() for snapshot in _all(snapshot)}
+    assert {
+        "its stack is new",
+        "its code is new, or an asset was never made",
+        "an outside fault may have gone",
+        "a mistake was mended",
+        "no run of the frame is queued or under way",
+        "its stack is not refused",
+    } <= labels
+
+
+def _all(condition: object) -> list[dg.AutomationCondition]:
+    return [condition, *(found for child in condition.children for found in _all(child))]  # type: ignore[attr-defined]
