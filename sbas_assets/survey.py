@@ -15,12 +15,14 @@ from typing import Any
 from sbas_assets.mintpy.loading import stack_layout
 from sbas_assets.provenance import Produced, Record, read_record, write_record
 from sbas_assets.step import Frame, Run
+from sbas_assets.topsstack.contents import Contents, remember
 from sbas_assets.topsstack.fingerprint import Fingerprint, fingerprint
-from sbas_assets.topsstack.origin import orbits
+from sbas_assets.topsstack.origin import Orbit, orbits
 from sbas_assets.topsstack.preflight import preflight
 from sbas_assets.topsstack.problems import StackReport
 from sbas_assets.topsstack.snapshot import Snapshot, take_snapshot
 from sbas_assets.topsstack.tree import scan
+from sbas_assets.workspace import Workspace
 
 STACK_ASSET = "topsStack"
 CODE_VERSION = "1"
@@ -89,18 +91,31 @@ def require_stack(frame: Frame, run: Run) -> Record:
     return record
 
 
+def digests_file(workspace: Workspace) -> Path:
+    """Digests of the stack's images, by file identity."""
+    return workspace.hidden / "stack_digests.json"
+
+
+def contents_file(workspace: Workspace) -> Path:
+    """What the stack consisted of at its last versions."""
+    return workspace.hidden / "stack_pairs.json"
+
+
 def _recorded(frame: Frame, run: Run, report: StackReport) -> Record:
-    print_ = fingerprint(report, cache=frame.workspace.hidden / "stack_digests.json")
+    print_ = fingerprint(report, cache=digests_file(frame.workspace))
+    found = orbits(report.layout)
+    contents = Contents.of(report, print_, found)
+    remember(contents_file(frame.workspace), contents)
     old = read_record(frame.workspace, STACK_ASSET)
     record = Record(
         asset=STACK_ASSET,
-        data_version=print_.version[:32],
+        data_version=contents.version,
         parts={"geometry": _version_of([print_.geometry, print_.reference]), "dates": _version_of(report.dates)},
         code_version=CODE_VERSION,
         options={},
         upstream={},
-        metrics=_metrics(report),
-        facts=_facts(report, print_),
+        metrics=stack_metrics(report),
+        facts=_facts(report, print_, found),
         produced=Produced.now(run.run_id),
     )
     if old is not None and _same(old, record):
@@ -119,7 +134,8 @@ def _same(old: Record, new: Record) -> bool:
     return texts[0] == texts[1]
 
 
-def _metrics(report: StackReport) -> dict[str, Any]:
+def stack_metrics(report: StackReport) -> dict[str, Any]:
+    """Count what a look at a stack has found."""
     return {
         "pairs": len(report.pairs),
         "pairs_dropped": len(report.dropped),
@@ -130,13 +146,13 @@ def _metrics(report: StackReport) -> dict[str, Any]:
     }
 
 
-def _facts(report: StackReport, print_: Fingerprint) -> dict[str, Any]:
+def _facts(report: StackReport, print_: Fingerprint, orbits_: dict[str, Orbit]) -> dict[str, Any]:
     facts = {
         "pairs_loaded": [pair.name for pair in report.pairs],
         "pairs_dropped": {name: f"{problem.code}: {problem.cause}" for name, problem in report.dropped.items()},
         "ion_pairs_loaded": [pair.name for pair in report.ion_pairs],
         "dates_loaded": list(report.dates),
-        "orbits": orbits(report.layout),
+        "orbits": orbits_,
         "isce_version": report.isce_version,
         "stack_version": print_.version,
     }

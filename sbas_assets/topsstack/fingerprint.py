@@ -57,15 +57,16 @@ class Fingerprint:
         return asdict(self)
 
 
-def fingerprint(stack: StackReport | StackTree, cache: Path | None = None) -> Fingerprint:
+def fingerprint(stack: StackReport | StackTree, cache: Path | Digests | None = None) -> Fingerprint:
     """Identify the content of the pairs of a stack and of all that they share.
 
     Parameters
     ----------
     stack : StackReport or StackTree
         A report counts the pairs that are kept; a tree counts all.
-    cache : Path, optional
-        JSON file that saves reading unchanged images again; it never decides what the fingerprint is.
+    cache : Path or Digests, optional
+        JSON file that saves reading unchanged images again, or what was read from it already and the caller keeps; it
+        never decides what the fingerprint is.
 
     Returns
     -------
@@ -91,14 +92,15 @@ def fingerprint(stack: StackReport | StackTree, cache: Path | None = None) -> Fi
     return Fingerprint(version=_hash(parts), **parts)
 
 
-def _digests(paths: Sequence[Path], cache: Path | None) -> DigestsByPath:
-    known = Digests(cache)
+def _digests(paths: Sequence[Path], cache: Path | Digests | None) -> DigestsByPath:
+    known = cache if isinstance(cache, Digests) else Digests(cache)
     try:
         return known.of_all(paths)
     except OSError as error:
         raise unreadable(Path(error.filename), error) from error
     finally:
-        known.save()
+        if known is not cache:
+            known.save()
 
 
 def _hash(value: object) -> str:

@@ -6,6 +6,7 @@ stack's content is, fingerprint.py says.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -43,6 +44,23 @@ class Snapshot:
         """Whether all changes are old enough for a later one to show in the times."""
         found = [max(stamp.modified_ns, stamp.changed_ns) for stamp in self.stamps.values() if stamp]
         return max(found, default=0) < self.taken_ns - SETTLED_NS
+
+    @property
+    def digest(self) -> str:
+        """What tells two states of the files apart, for somebody who cannot keep the whole.
+
+        Of the stack's own folder only `SAFE_files.txt` counts: logs grow there without anything being new.
+        """
+        stack = self.tree.layout.stack.absolute()
+        counting = {str(stack / "SAFE_files.txt"), *map(str, _files(self.tree))}
+        beside = f"{stack}{os.sep}"
+        rows = [
+            (path, stamp)
+            for path, stamp in sorted(self.stamps.items())
+            if path in counting or os.sep in path.removeprefix(beside)
+        ]
+        found = (self.tree.pairs, self.tree.ion_pairs, self.tree.geometry, rows)
+        return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
 
 
 def take_snapshot(tree: StackTree) -> Snapshot:

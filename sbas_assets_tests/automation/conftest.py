@@ -1,0 +1,32 @@
+"""One simulated stack for all tests of this folder, and the part of it that has been delivered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sbas_assets.simulate import simulate_stack
+from sbas_assets_tests.automation.deliveries import CONFIG, Delivery, Watch, watch
+
+__all__ = ["watch"]
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "stack"
+    simulate_stack(CONFIG, folder)
+    return folder
+
+
+@pytest.fixture
+def delivery(whole: Path, tmp_path: Path) -> Delivery:
+    return Delivery(whole, tmp_path / "stack").begin()
+
+
+@pytest.fixture
+def watched(watch: Watch, delivery: Delivery) -> Watch:
+    """A frame whose first dates have been reported."""
+    watch.add(delivery.stack)
+    assert len(watch.tick(2)) == 1
+    return watch
