@@ -229,6 +229,8 @@ from sbas_assets_tests.frames_at_work import FrameAtWork
 import h5py, matplotlib, mintpy.cli.view, numpy as np, zarr
 import matplotlib.pyplot as plt
 import mintpy.utils.utils, mintpy.workflow
+# what importing them changes is theirs: filters of warnings by urllib3, certificates for GDAL
+import pystac, rasterio
 
 def state():
     root = logging.getLogger()

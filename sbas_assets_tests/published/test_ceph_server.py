@@ -245,8 +245,11 @@ def test_nothing_is_left_of_a_start_that_failed(ceph, monkeypatch):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, 0])
 def test_nothing_is_left_when_the_test_process_ends(ceph, how):
+    # a shell that started the tests in the background has them, and their children, ignore some signals
     code = f"""
-import time
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from {CephServer.__module__} import CephServer
 server = CephServer().__enter__()
 server.freeze_gateway()

@@ -72,7 +72,8 @@ def fault_of(operation: Callable[[Store], object], store: Store) -> InputError |
     begun = time.monotonic()
     with pytest.raises((InputError, OutsideError)) as caught, store_faults(store.url):
         operation(store)
-    assert time.monotonic() - begun < 3 * 2 * REQUEST_S
+    # three silent requests in a row at most, each asked twice, and a busy machine
+    assert time.monotonic() - begun < 3 * 2 * REQUEST_S + 15
     assert len(str(caught.value).splitlines()) == 1
     assert caught.value.mend
     return caught.value
@@ -203,7 +204,8 @@ def test_a_product_of_a_server_that_hangs_is_given_up(geo, url, proxy, monkeypat
     with pytest.raises(OutsideError, match="store-unreachable"):
         attempts[attempt]()
 
-    assert time.monotonic() - begun < 3 * 2 * REQUEST_S
+    # three silent requests in a row at most, each asked twice, and a busy machine
+    assert time.monotonic() - begun < 3 * 2 * REQUEST_S + 15
     proxy.resume()
     assert open_frame(f"{url}/{FRAME}").attrs["version"] == version
     assert open_product(url, FRAME, SERIES).attrs["product_version"] == "a1"
