@@ -14,6 +14,7 @@ import numpy as np
 
 from sbas_assets.assets.declare import FRAMES
 from sbas_assets.assets.source import report_stack
+from sbas_assets.automation.audit import frames_current
 from sbas_assets.automation.condition import frame_is_due, goes_with_what_it_is_made_from
 from sbas_assets.errors import InputError
 from sbas_assets.mintpy.era5 import ERA5
@@ -181,6 +182,7 @@ def _zarr_equals_hdf5(asset: str) -> dg.AssetChecksDefinition:
 
 CHECKS = [
     preflight,
+    frames_current,
     era5_complete,
     network_connected,
     reliable_pixels,

@@ -9,12 +9,12 @@ import dagster as dg
 
 from sbas_assets.assets import generated, source, stack, timeseries, velocity, weather
 from sbas_assets.assets.declare import JOB
-from sbas_assets.automation import condition
-from sbas_assets.automation.schedules import SCHEDULES
+from sbas_assets.automation import audit, condition, discovery
 from sbas_assets.checks import CHECKS
 from sbas_assets.resources import Platform
 
-EVERYTHING = dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks()
+# of a frame: the audit looks at all of them
+EVERYTHING = dg.AssetSelection.all() | (dg.AssetSelection.all_asset_checks() - dg.AssetSelection.checks(audit.CHECK))
 
 
 def build_definitions(*, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -30,8 +30,8 @@ def build_definitions(*, resources: Mapping[str, Any] | None = None) -> dg.Defin
         assets=[asset for module in modules for asset in module.ASSETS],
         asset_checks=CHECKS,
         jobs=[dg.define_asset_job(JOB, selection=EVERYTHING, description="Bring a frame up to date.")],
-        schedules=SCHEDULES,
-        sensors=condition.SENSORS,
+        schedules=audit.SCHEDULES,
+        sensors=[*condition.SENSORS, *discovery.SENSORS],
         resources={"platform": Platform(), **(resources or {})},
         # one process works through a frame: each step may use all the memory that the template allows
         executor=dg.in_process_executor,

@@ -31,14 +31,14 @@ import json
 import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import dagster as dg
 
 from sbas_assets.automation.fleet import Fleet
-from sbas_assets.automation.run_history import Ended, cause_of
+from sbas_assets.automation.run_history import Ended, cause_of, file_changed
 from sbas_assets.frames import FrameCatalogue
 from sbas_assets.workspace import Settings
 
@@ -193,7 +193,7 @@ class MendedMistake(_Reason):
         """Return the moment of the change, of each frame that failed by a mistake before it."""
         catalogue = FrameCatalogue(Settings.from_env().root)
         failed = {frame: runs[0] for frame, runs in fleet.ended.items() if _failed(fleet, runs[0], "input")}
-        changed = {frame: _changed(catalogue, frame) for frame in failed}
+        changed = {frame: file_changed(catalogue, frame) for frame in failed}
         return {frame: f"{at:%Y%m%dT%H%M%S.%f}" for frame, at in changed.items() if at and at > failed[frame].began}
 
 
@@ -229,14 +229,6 @@ def _due_again(fleet: Fleet, runs: list[Ended]) -> bool:
 
 def _may_pass(fleet: Fleet, run: Ended) -> bool:
     return run.status is dg.DagsterRunStatus.FAILURE and cause_of(fleet.instance, run.run_id).may_pass
-
-
-def _changed(catalogue: FrameCatalogue, frame: str) -> datetime | None:
-    """Return when the frame's file was changed; of the inode, because a copy keeps the time of the original."""
-    try:
-        return datetime.fromtimestamp(catalogue.path(frame).stat().st_ctime, tz=UTC)
-    except OSError:
-        return None
 
 
 def frame_is_due() -> dg.AutomationCondition[Any]:

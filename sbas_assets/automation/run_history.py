@@ -16,6 +16,8 @@ from dagster._core.errors import DagsterDefinitionChangedDeserializationError
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
 from dagster._core.storage.dagster_run import FINISHED_STATUSES, NOT_FINISHED_STATUSES
 
+from sbas_assets.frames import FrameCatalogue
+
 Kind = Literal["input", "outside", "internal", "waiting", "lost"]
 
 PARTITION_TAG = "dagster/partition"
@@ -153,3 +155,11 @@ def _causes_in(entry: dg.EventLogEntry) -> Iterator[Cause]:
     kind: Kind = cast("Kind", facts.get("kind", "internal"))
     text = (told.description or "").removesuffix(f" -> {mend}")
     yield Cause(kind, str(facts.get("code", "internal")), text, None if mend is None else str(mend))
+
+
+def file_changed(catalogue: FrameCatalogue, frame: str) -> datetime | None:
+    """Return when a frame's file was changed; of the inode, because a copy keeps the time of the original."""
+    try:
+        return datetime.fromtimestamp(catalogue.path(frame).stat().st_ctime, tz=UTC)
+    except OSError:
+        return None

@@ -60,8 +60,10 @@ def select(graph: AssetGraph, text: str | None) -> Selection:
     InputError
         `asset-unknown` (names the nearest), `selection-invalid`, `selection-empty`.
     """
+    # those without partitions look at all frames
+    of_frames = {key for key in graph.asset_check_keys if graph.get(key).partitions_def is not None}
     if text is None:
-        return Selection(frozenset(graph.materializable_asset_keys), frozenset(graph.asset_check_keys))
+        return Selection(frozenset(graph.materializable_asset_keys), frozenset(of_frames))
     import dagster as dg
 
     names = {key.to_user_string() for key in graph.get_all_asset_keys()}
@@ -71,7 +73,7 @@ def select(graph: AssetGraph, text: str | None) -> Selection:
         raise _invalid(text) from error
     if not chosen:
         raise _unknown(text, names, "selection-empty", f"no asset is meant by {text!r}")
-    checks = {key for key in graph.asset_check_keys if key.asset_key in chosen or key.name == PREFLIGHT}
+    checks = {key for key in of_frames if key.asset_key in chosen or key.name == PREFLIGHT}
     return Selection(frozenset(chosen & graph.materializable_asset_keys), frozenset(checks))
 
 
