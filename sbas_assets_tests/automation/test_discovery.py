@@ -12,6 +12,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
+from sbas_assets import digests
 from sbas_assets.assets.source import report_stack
 from sbas_assets.automation import discovery_reading
 from sbas_assets.provenance import read_record
@@ -334,6 +335,34 @@ def test_a_stack_that_changes_while_it_is_judged_is_not_reported(
     monkeypatch.setattr(discovery_reading, "preflight", original)
     [event] = watched.tick(2)
     assert metadata_of(event)["dates_added"] == 2
+
+
+def test_a_reading_that_was_cut_off_goes_on_and_a_run_reads_nothing_again(
+    watched: Watch, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digests, "SETTLED_NS", -(10**9))  # files written just now count as old
+    monkeypatch.setattr(discovery_reading, "BATCH", 2)
+    read: list[Path] = []
+    original = digests._read
+
+    def reading(path: Path) -> str:
+        if len(read) == 3:
+            raise ZeroDivisionError("the process ends")
+        read.append(path)
+        return original(path)
+
+    monkeypatch.setattr(digests, "_read", reading)
+    monkeypatch.setattr(digests, "thread_count", lambda: 1)
+    (watched.workspace().hidden / "stack_digests.json").unlink()
+    delivery.dates(DATES[4])
+    assert watched.tick(2) == []
+    assert watched.told("the process ends")
+    monkeypatch.setattr(digests, "_read", lambda path: read.append(path) or original(path))
+    assert len(watched.tick()) == 1
+    require_stack(watched.frame(), Run("a-run", lambda _: None))
+    again = {path for path in read if read.count(path) > 1}
+    # the third was read in the batch that was cut off
+    assert again == {read[2]}
 
 
 def test_the_record_of_the_stack_is_a_runs_to_write(watched: Watch, delivery: Delivery) -> None:

@@ -13,6 +13,7 @@ import pytest
 from sbas_assets.automation import discovery_sweep
 from sbas_assets.automation.discovery_cursor import Pace
 from sbas_assets.automation.discovery_tasks import Tasks
+from sbas_assets.definitions import defs
 from sbas_assets.errors import InputError
 from sbas_assets.step import Frame
 from sbas_assets_tests.automation.deliveries import DATES, KEY, Delivery, Watch, metadata_of
@@ -288,3 +289,9 @@ def test_a_setting_that_is_no_number_of_seconds_is_refused(value: str) -> None:
 
 def test_an_empty_setting_counts_as_unset() -> None:
     assert Pace.from_env({"SBAS_ARRIVALS_BUDGET": ""}) == Pace()
+
+
+def test_the_sensor_is_switched_on_from_the_start_and_requests_no_runs() -> None:
+    sensor = defs.resolve_sensor_def("stack_arrivals")
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+    assert not sensor.targets
