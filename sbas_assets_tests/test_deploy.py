@@ -55,6 +55,11 @@ def test_one_run_per_frame_at_a_time(path):
     assert limits == [{"key": "dagster/partition", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}]
 
 
+@pytest.mark.parametrize("path", [DEPLOY / "dagster.yaml", LOCAL], ids=["containers", "local"])
+def test_a_killed_run_is_started_once_more_and_a_failed_step_never(path):
+    assert read(path)["run_retries"] == {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": False}
+
+
 def test_everything_that_the_containers_settings_name_exists(database, tmp_path):
     (tmp_path / "dagster.yaml").write_text((DEPLOY / "dagster.yaml").read_text())
     ref = InstanceRef.from_dir(str(tmp_path))

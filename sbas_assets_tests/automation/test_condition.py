@@ -12,8 +12,9 @@ import pytest
 from sbas_assets.automation.condition import SENSOR, SENSORS
 from sbas_assets.definitions import build_definitions
 from sbas_assets.frames import FrameCatalogue
+from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
 from sbas_assets_tests.automation.stand_ins import CHECKS, PARTS, Machine
-from sbas_assets_tests.frames_at_work import asset_names
+from sbas_assets_tests.frames_at_work import FrameAtWork, asset_names
 
 EVERYTHING = PARTS | CHECKS
 
@@ -286,6 +287,30 @@ def test_new_code_leaves_a_stack_alone_that_the_preflight_refuses(machine: Machi
     assert set(machine.tick()) == {"A"}
 
 
+# --- many frames ---
+
+
+def test_three_hundred_frames_that_are_well_request_nothing_for_an_hour_and_cost_little(tmp_path: Path) -> None:
+    machine = Machine()
+    frames = [f"F{number:03}" for number in range(300)]
+    machine.add(*frames)
+    machine.deliver("v1", *frames)
+    assert len(machine.tick()) == 300
+    seen = machine.instance.event_log_storage.get_latest_storage_id_by_partition(
+        dg.AssetKey("topsStack"), dg.DagsterEventType.ASSET_MATERIALIZATION
+    )
+    for frame in frames:
+        for name in PARTS:
+            # as a run leaves them
+            tags = {"dagster/code_version": "1", "dagster/input_event_pointer/topsStack": str(seen[frame])}
+            machine.instance.report_runless_asset_event(dg.AssetMaterialization(name, partition=frame, tags=tags))
+    began = time.monotonic()
+    assert all(machine.tick() == {} for _ in range(60))
+    assert time.monotonic() - began < 60
+    machine.deliver("v2", "F007")
+    assert set(machine.tick()) == {"F007"}
+
+
 # --- the real definitions ---
 
 
@@ -328,3 +353,19 @@ def test_every_term_has_a_name_that_says_what_it_means() -> None:
 
 def _all(condition: object) -> list[dg.AutomationCondition]:
     return [condition, *(found for child in condition.children for found in _all(child))]  # type: ignore[attr-defined]
+
+
+def test_a_real_frame_that_was_run_is_not_due_until_its_stack_changes(tmp_path: Path) -> None:
+    dates = regular_dates("20200511", 6, 24)
+    simulate_stack(SimulationConfig(length=72, width=80, dates=dates, seed=7), tmp_path / "stack")
+    frame = FrameAtWork(tmp_path, tmp_path / "stack", {"mintpy.troposphericDelay.method": "no"})
+    definitions = build_definitions()
+    assert frame.run().success
+    # the first look of a new installation, at what was made by hand
+    first = dg.evaluate_automation_conditions(definitions, frame.instance)
+    assert first.total_requested == 0
+    tags = {"dagster/data_version": "another"}
+    frame.instance.report_runless_asset_event(dg.AssetMaterialization("topsStack", partition=frame.key, tags=tags))
+    then = dg.evaluate_automation_conditions(definitions, frame.instance, cursor=first.cursor)
+    assert {key.to_user_string() for key in then._requested_partitions_by_asset_key} == asset_names()
+    assert dg.evaluate_automation_conditions(definitions, frame.instance, cursor=then.cursor).total_requested == 0
