@@ -240,10 +240,11 @@ def test_a_check_of_a_product_that_was_never_made_says_so(fresh: FrameAtWork) ->
         assert [failure["code"] for failure in found.values()] == ["upstream-missing"]
 
 
-def test_every_check_is_seen_failing_here_or_in_the_tests_of_the_weather() -> None:
+def test_every_check_is_seen_failing_here_or_in_the_tests_of_weather_and_audit() -> None:
     seen = {
         "preflight",
         "era5_complete",
+        "frames_current",
         "network_connected",
         "reliable_pixels",
         "temporal_coherence",
