@@ -1,4 +1,4 @@
-"""A backfill of frames through the real daemon: a frame is broken, the daemon and a run are killed meanwhile."""
+"""The real daemon: what it starts by itself, and a backfill with a broken frame, while daemon and run are killed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ import yaml
 from dagster._core.execution.backfill import BulkActionStatus
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
+from sbas_assets.automation.condition import REQUESTED_BY, SENSOR
+from sbas_assets.checks import CHECKS
 from sbas_assets.commands.home import default_config
 from sbas_assets.definitions import JOB
 from sbas_assets.frames import FrameCatalogue, frame_config
 from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
+from sbas_assets_tests.frames_at_work import asset_names
 from sbas_assets_tests.test_webserver import REPOSITORY, WORKSPACE
 
 FRAMES = ("A", "B", "C", "D")
@@ -160,3 +163,33 @@ def test_a_backfill_survives_kills_and_a_broken_frame_and_keeps_to_the_limit(ins
         assert (installation.root / "store" / frame / "item.json").exists() == (frame != BROKEN)
     installation.wait(done)
     assert len(instance.get_runs()) == len(FRAMES) + 1, "nothing else was started, and nothing twice"
+
+
+def test_the_daemon_processes_a_new_stack_once_without_anybody_asking(installation: Installation) -> None:
+    instance = installation.instance
+    tags = {"dagster/data_version": "1"}
+    for frame in ("A", BROKEN):
+        instance.report_runless_asset_event(dg.AssetMaterialization("topsStack", partition=frame, tags=tags))
+    installation.start()
+    installation.wait(lambda: set(installation.ended()) == {"A", BROKEN})
+    # a tick of the sensor later, which sees what the runs have left
+    ticks = len(_ticks(instance))
+    installation.wait(lambda: len(_ticks(instance)) > ticks)
+    assert installation.ended() == {"A": ["SUCCESS"], BROKEN: ["FAILURE"]}
+    (run,) = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": "A"}))
+    assert run.tags[REQUESTED_BY] == SENSOR
+    made = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
+    assert {record.asset_key.to_user_string() for record in made if record.asset_key} == asset_names()
+    checked = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
+    assert len(checked) == sum(spec.partitions_def is not None for check in CHECKS for spec in check.check_specs)
+    assert len(instance.get_runs()) == 2, "and no other frame, and nothing twice"
+
+
+def _ticks(instance: dg.DagsterInstance) -> list[float]:
+    """When the sensor looked, as far as it has ended."""
+    (state,) = [state for state in instance.all_instigator_state() if state.instigator_name == SENSOR] or [None]
+    if state is None:
+        return []
+    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id)
+    assert not [tick.error for tick in ticks if tick.error]
+    return [tick.timestamp for tick in ticks if tick.end_timestamp]
