@@ -5,7 +5,7 @@ Plain types without behaviour; deciding whether a step runs, and publishing what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -129,6 +129,12 @@ class Made:
     ----------
     outputs : mapping
         Finished files in the staging folder by their final path relative to the work folder.
+    sealed : collection of str
+        Those of the outputs that have their last byte already, under a name that no other content has: they are not
+        stamped, and are in place before anything of the last version goes.
+    kept : mapping
+        Files that are in the work folder already and belong to this version as they are, by path relative to it:
+        their SHA-256.
     metrics : mapping
         Numbers for the UI, with the unit in the key.
     facts : mapping
@@ -138,6 +144,8 @@ class Made:
     """
 
     outputs: Mapping[str, Path] = field(default_factory=dict)
+    sealed: Collection[str] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     picture: bytes | None = None
@@ -169,6 +177,9 @@ class Step:
         Whether the step itself may settle its state, as the network does when it pins the reference point.
     damaged : callable
         Faults of what the step keeps outside the work folder.
+    owns : tuple of str
+        Patterns of files in the work folder that only this step makes: those that its record does not name are
+        removed, as the files of a killed attempt are, which no record ever named.
     """
 
     name: str
@@ -181,6 +192,7 @@ class Step:
     state: Callable[[Job], Mapping[str, str]] = lambda _: {}
     settles: bool = False
     damaged: Callable[[Job, Record], list[str]] = lambda _job, _record: []
+    owns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

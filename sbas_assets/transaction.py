@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from sbas_assets.digests import Digests
@@ -53,6 +53,7 @@ def execute(step: Step, frame: Frame, run: Run, digests: Digests | None = None) 
         with frame.workspace.staging(step.name) as folder:
             job = Job(frame, run, step, inputs, folder, digests)
             record, how, why = _bring_up_to_date(job)
+        _remove_leftovers(job, record)
     finally:
         digests.save()
     return Outcome(record, how, why, time.monotonic() - began)
@@ -176,33 +177,52 @@ def _prove_untouched(job: Job) -> None:
 
 
 def _publish(job: Job, made: Made, record: Record, old: Record | None) -> Record:
+    kept = _still_there(job, made)
     provenance = product_provenance(job.frame, record)
     files = dict(made.outputs)
     if made.picture is not None and record.picture is not None:
         files[record.picture] = job.folder / "picture.png"
         files[record.picture].write_bytes(made.picture)
-    _finish(job, files, provenance)
+    _finish(job, files, made.sealed, provenance)
+    # after a kill the next attempt finds them, and need not make them again
+    outputs = [*kept, *(_put_in_place(job, name, files.pop(name)) for name in sorted(made.sealed))]
     # while the old record still knows them: after a kill nobody else would
-    _remove_abandoned(job, old, kept=files)
+    _remove_abandoned(job, old, kept={*files, *made.sealed, *made.kept})
     # from here to the new record nothing vouches for the files, so a kill in between leads to a remake
     job.workspace.record(job.step.name).unlink(missing_ok=True)
-    outputs = []
-    for name, file in sorted(files.items()):
-        target = job.workspace.root / name
-        move_into_place(file, target)
-        digest = job.digests.moved(file, target)
-        outputs.append(Output(path=name, size=digest.size, sha256=digest.sha256))
-    record = record.model_copy(update={"outputs": tuple(outputs)})
+    outputs += [_put_in_place(job, name, file) for name, file in sorted(files.items())]
+    record = record.model_copy(update={"outputs": tuple(sorted(outputs, key=lambda out: out.path))})
     write_record(job.workspace, record)
     return record
 
 
-def _finish(job: Job, files: Mapping[str, Path], provenance: Mapping[str, Any]) -> None:
+def _put_in_place(job: Job, name: str, file: Path) -> Output:
+    target = job.workspace.root / name
+    move_into_place(file, target)
+    digest = job.digests.moved(file, target)
+    return Output(path=name, size=digest.size, sha256=digest.sha256)
+
+
+def _still_there(job: Job, made: Made) -> list[Output]:
+    """Files of the version that stay where they are, read again if anything about them has changed."""
+    found = job.digests.try_all(job.workspace.root / name for name in made.kept)
+    outputs = []
+    for name, sha256 in made.kept.items():
+        digest = found[job.workspace.root / name]
+        if isinstance(digest, OSError) or digest.sha256 != sha256:
+            mend = "leave the files of the work folder alone while a run is at work, and run again"
+            raise OutsideError("file-changing", "changed while it was used", mend=mend, path=job.workspace.root / name)
+        outputs.append(Output(path=name, size=digest.size, sha256=sha256))
+    return outputs
+
+
+def _finish(job: Job, files: Mapping[str, Path], sealed: Collection[str], provenance: Mapping[str, Any]) -> None:
     """Stamp the finished files; each is flushed and digested beside the stamping of the next."""
     with ThreadPoolExecutor(thread_count()) as pool:
         begun = []
         for name, file in files.items():
-            stamp(file, name, provenance)
+            if name not in sealed:
+                stamp(file, name, provenance)
             begun += [pool.submit(_digest, job, file), pool.submit(_flush, file)]
         for task in begun:
             task.result()
@@ -221,7 +241,18 @@ def _flush(file: Path) -> None:
 
 
 def _remove_abandoned(job: Job, old: Record | None, kept: Collection[str]) -> None:
-    """Remove what the asset's last version made and this one does not."""
+    """Remove what the asset's last version made and this one does not, but for what has a pattern to be found by."""
     for out in old.outputs if old else ():
-        if out.path not in kept:
+        if out.path not in kept and not any(PurePath(out.path).match(pattern) for pattern in job.step.owns):
             (job.workspace.root / out.path).unlink(missing_ok=True)
+
+
+def _remove_leftovers(job: Job, record: Record) -> None:
+    """Remove what the step alone makes and the record does not name: of an older version, or of a killed attempt.
+
+    Last of all: until the new files are in place, those of the old version go together.
+    """
+    for pattern in job.step.owns:
+        for path in job.workspace.root.glob(pattern):
+            if not record.has(str(path.relative_to(job.workspace.root))) and not path.is_dir():
+                path.unlink()

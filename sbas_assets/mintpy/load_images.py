@@ -1,13 +1,13 @@
-"""From the images of a stack to `ifgramStack.h5` and `geometryRadar.h5`, window by window.
+"""From the images of a stack to datasets of interferograms and to `geometryRadar.h5`, window by window.
 
 One thread reads ahead while the calling one writes. Which images, and what the files say about themselves, is
-load_plan.py's.
+load_plan.py's; which file holds which interferogram, stack_segments.py's.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,61 +32,46 @@ Convert = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 @dataclass(frozen=True)
+class Stored:
+    """One layer of a dataset that was loaded before: it is copied."""
+
+    dataset: h5py.Dataset
+    number: int
+
+
+@dataclass(frozen=True)
 class _Window:
     """Some rows of an image, and where in a dataset they go."""
 
-    layer: Layer
+    layer: Layer | Stored
     rows: Rows
     place: tuple[int | slice, ...]
 
 
-def write_stack(
-    file: Path, product: Product, images: Images, baselines: Mapping[tuple[str, str], float], compression: str
-) -> None:
-    """Write an interferogram stack.
+def fill_stack(h5: h5py.File, images: Images, layers: Mapping[str, Sequence[Layer | Stored]]) -> None:
+    """Fill the datasets of interferograms, layer by layer, so that the same bytes come out wherever they come from.
 
     Parameters
     ----------
-    file : Path
-        `ifgramStack.h5` or `ionStack.h5`; replaced.
-    product : Product
-        Attributes.
+    h5 : h5py.File
+        With blank datasets.
     images : Images
-        Of `unwrapPhase` (rad), `coherence` and `connectComponent`, one per pair.
-    baselines : mapping
-        First and second date of each pair, in the order of the images, to the perpendicular baseline (m).
-    compression : str
-        `mintpy.load.compression`; the components are always compressed.
+        Which part of an image is taken.
+    layers : mapping
+        Dataset to what its layers are: `unwrapPhase` (rad), `coherence`, `connectComponent`.
 
     Raises
     ------
     InputError
         `raster-truncated`, `file-unreadable`.
-    OutsideError
-        `file-changing`.
-
-    Notes
-    -----
-    Source: MintPy `ifgramStackDict.write2hdf5`.
     """
-    chosen = None if compression == "default" else compression or None
-    shape = (len(baselines), *images.shape)
-    datasets: dict[str, Blank | NDArray[Any]] = {
-        name: Blank(shape, STACK_TYPES[name], "lzf" if name == "connectComponent" else chosen) for name in images.layers
-    }
-    datasets |= {
-        "date": np.array(list(baselines), np.bytes_),
-        "bperp": np.array(list(baselines.values()), np.float32),
-        "dropIfgram": np.ones(len(baselines), np.bool_),
-    }
-    with _unchanged(images), product_file(file, product.attributes, datasets, as_text=False) as h5:
-        for name, layers in sorted(images.layers.items()):
-            windows = (
-                _Window(layer, rows, (number, rows.slice))
-                for number, layer in enumerate(layers)
-                for rows in _row_blocks(h5[name], layer)
-            )
-            _fill(h5[name], images, windows, _to_type(STACK_TYPES[name]))
+    for name, sources in sorted(layers.items()):
+        windows = (
+            _Window(source, rows, (number, rows.slice))
+            for number, source in enumerate(sources)
+            for rows in _row_blocks(h5[name], source)
+        )
+        _fill(h5[name], images, windows, _to_type(STACK_TYPES[name]))
 
 
 def write_geometry(file: Path, product: Product, images: Images, compression: str) -> None:
@@ -119,7 +104,7 @@ def write_geometry(file: Path, product: Product, images: Images, compression: st
     distance = product.distance[images.columns]
     datasets = {name: Blank(images.shape, _geometry_type(name), chosen) for name in images.layers}
     datasets["slantRangeDistance"] = Blank(images.shape, np.float32, chosen)
-    with _unchanged(images), product_file(file, product.attributes, datasets, as_text=False) as h5:
+    with unchanged([images]), product_file(file, product.attributes, datasets, as_text=False) as h5:
         for name, (layer,) in sorted(images.layers.items()):
             windows = (_Window(layer, rows, (rows.slice,)) for rows in _row_blocks(h5[name], layer))
             _fill(h5[name], images, windows, _geometry_conversion(name))
@@ -148,24 +133,31 @@ def _to_type(dtype: np.dtype[Any]) -> Convert:
     return lambda values: np.ascontiguousarray(values, dtype)
 
 
-def _row_blocks(dataset: h5py.Dataset, layer: Layer) -> Iterator[Rows]:
+def _row_blocks(dataset: h5py.Dataset, layer: Layer | Stored) -> Iterator[Rows]:
     """Divide a dataset's rows, at the ends of chunks, so that a window of the image stays small."""
     length = dataset.shape[-2]
     multiple = dataset.chunks[-2] if dataset.chunks else 1
-    header = layer.header
-    rows = _WINDOW_BYTES // (header.width * header.bands * header.numpy_dtype.itemsize)
+    rows = _WINDOW_BYTES // _row_bytes(layer)
     rows = max(multiple, rows - rows % multiple)
     for start in range(0, length, rows):
         yield Rows(start, min(start + rows, length))
+
+
+def _row_bytes(layer: Layer | Stored) -> int:
+    if isinstance(layer, Stored):
+        return int(layer.dataset.shape[-1] * layer.dataset.dtype.itemsize)
+    return int(layer.header.width * layer.header.bands * layer.header.numpy_dtype.itemsize)
 
 
 def _fill(dataset: h5py.Dataset, images: Images, windows: Iterable[_Window], convert: Convert) -> None:
     """Write windows in their order, so that the same bytes come out every time."""
 
     def read(window: _Window) -> NDArray[Any]:
+        layer = window.layer
+        if isinstance(layer, Stored):
+            return np.asarray(layer.dataset[layer.number, window.rows.slice])
         first = images.rows.start
         rows = slice(first + window.rows.start, first + window.rows.stop)
-        layer = window.layer
         return convert(read_window(layer.path, layer.header, layer.band, rows, images.columns))
 
     coming: deque[tuple[_Window, Future[NDArray[Any]]]] = deque()
@@ -183,9 +175,15 @@ def _write(dataset: h5py.Dataset, window: _Window, values: Future[NDArray[Any]])
 
 
 @contextmanager
-def _unchanged(images: Images) -> Iterator[None]:
-    """Refuse what was read from files that were written to meanwhile."""
-    paths = {layer.path for layers in images.layers.values() for layer in layers}
+def unchanged(images: Iterable[Images]) -> Iterator[None]:
+    """Refuse what was read from files that were written to meanwhile.
+
+    Raises
+    ------
+    OutsideError
+        `file-changing`.
+    """
+    paths = {layer.path for found in images for layers in found.layers.values() for layer in layers}
     before = {path: _state(path) for path in paths}
     yield
     for path in sorted(paths):

@@ -1,25 +1,29 @@
 """From the files of a topsStack folder to MintPy's `inputs/*.h5`.
 
 MintPy says on a mirror of the stack what the files are to hold, and this package writes them; MintPy's load_data makes
-what is not covered, on the mirror too. How pixels are read and written is in load_images.py.
+what is not covered, on the mirror too. How pixels are read is in load_images.py, which of them and into which files in
+stack_files.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 
 from sbas_assets.errors import InputError, OutsideError
 from sbas_assets.mintpy import workfolder
-from sbas_assets.mintpy.load_images import write_geometry, write_stack
+from sbas_assets.mintpy.load_images import unchanged, write_geometry
 from sbas_assets.mintpy.load_plan import Wanted, ask_mintpy, geometry_images, stack_images
 from sbas_assets.mintpy.mirror import BASELINES, mirror
+from sbas_assets.mintpy.stack_files import SEGMENTS, StackFiles, StackSource, write_stack
 from sbas_assets.mintpy.workfolder import GEOMETRY, ION_STACK, STACK, TEMPLATE
 from sbas_assets.pictures.drawings import map_picture, network_picture
 from sbas_assets.step import Frame, Job, Made, Step
 from sbas_assets.topsstack.baselines import baseline_timeseries
+from sbas_assets.topsstack.fingerprint import fingerprint
 from sbas_assets.topsstack.tree import Pair, StackLayout, StackTree, scan
 
 
@@ -48,22 +52,27 @@ def require_ion_pairs(job: Job) -> None:
 def make_stack(job: Job) -> Made:
     """Load all pairs that passed the preflight, and the ionospheric ones if the stack has them."""
     require_ion_pairs(job)
-    by_mintpy = _load(job, pairs=None)
+    facts = job.facts()
+    stacks, by_mintpy = _load_stacks(job, facts["pairs_loaded"], facts["ion_pairs_loaded"])
     with h5py.File(job.folder / STACK, "r") as h5:
         shape = h5["unwrapPhase"].shape
         pairs = [(first.decode(), second.decode()) for first, second in h5["date"][:]]
     baselines = date_baselines(job.folder / STACK)
-    outputs = {name: job.folder / name for name in (STACK, ION_STACK) if (job.folder / name).is_file()}
-    dropped = job.facts()["pairs_dropped"]
+    outputs = {name: file for stack in stacks for name, file in stack.outputs.items()}
+    kept = {name: sha256 for stack in stacks for name, sha256 in stack.kept.items()}
+    files = [*outputs.values(), *(job.workspace.root / name for name in kept)]
     return Made(
         outputs=outputs,
+        sealed=[name for stack in stacks for name in stack.sealed],
+        kept=kept,
         metrics={
             "pairs": shape[0],
-            "pairs_left_out": len(dropped),
+            "pairs_read": sum(stack.read for stack in stacks),
+            "pairs_left_out": len(facts["pairs_dropped"]),
             "dates": len(baselines),
             "rows": shape[1],
             "columns": shape[2],
-            "size_MB": round(sum(path.stat().st_size for path in outputs.values()) / 1e6, 3),
+            "size_MB": round(sum(path.stat().st_size for path in files) / 1e6, 3),
             **({"loaded_by": "MintPy"} if by_mintpy else {}),
         },
         picture=network_picture(pairs, baselines),
@@ -73,7 +82,7 @@ def make_stack(job: Job) -> Made:
 def make_geometry(job: Job) -> Made:
     """Load height, latitude, longitude, angles and masks."""
     first = job.facts()["pairs_loaded"][0]
-    by_mintpy = _load(job, pairs=(first,))
+    by_mintpy = _load_geometry(job, first)
     with h5py.File(job.folder / GEOMETRY, "r") as h5:
         height, datasets = h5["height"][:], sorted(h5)
     return Made(
@@ -89,31 +98,48 @@ def make_geometry(job: Job) -> Made:
     )
 
 
-def _load(job: Job, pairs: Sequence[str] | None) -> str:
-    """Make the files that MintPy's load_data would make; with `pairs` given, the geometry alone.
-
-    Returns
-    -------
-    str
-        Why MintPy had to do it, empty if it had not.
-    """
-    facts = job.facts()
-    geometry_only = pairs is not None
-    loaded, ion = (facts["pairs_loaded"], facts["ion_pairs_loaded"]) if pairs is None else (pairs, ())
+def _load_stacks(job: Job, loaded: Sequence[str], ion: Sequence[str]) -> tuple[list[StackFiles], str]:
+    """Make the stacks that MintPy's load_data would make; return their files, and why MintPy had to, if it had."""
     tree = scan(stack_layout(job.frame))
     # one pair shows MintPy all that it needs to know but the pixels
-    workfolder.write_template(job, mirror(tree, job.folder, loaded[:1], ion[:1]))
-    wanted = workfolder.run(job, lambda: ask_mintpy(geometry_only=geometry_only))
-    if geometry_only:
-        found = _write_geometry(job, tree, wanted)
-    else:
-        found = _write_stacks(job, _shown(tree.pairs, loaded), _shown(tree.ion_pairs, ion), wanted)
-    if found:
-        job.run.tell(f"loaded by MintPy's own code: {found}")
-        mirror(tree, job.folder, loaded, ion)
-        arguments = ["--template", TEMPLATE, *(["--geom"] if geometry_only else [])]
-        workfolder.run(job, lambda: _load_data(arguments))
-    return found
+    wanted = _ask(job, tree, loaded[:1], ion[:1])
+    shown = {STACK: _shown(tree.pairs, loaded), ION_STACK: _shown(tree.ion_pairs, ion)}
+    sources = _sources(job, shown, wanted)
+    if isinstance(sources, str):
+        _let_mintpy_load(job, sources, lambda: mirror(tree, job.folder, loaded, ion))
+        made = {name: job.folder / name for name in shown if (job.folder / name).is_file()}
+        return [StackFiles(made, read=sum(map(len, shown.values())))], sources
+    with unchanged([source.images for source in sources]):
+        contents = _contents(job, tree, shown)
+        return [write_stack(job, source, contents[source.name]) for source in sources], ""
+
+
+def _contents(job: Job, tree: StackTree, shown: Mapping[str, list[Pair]]) -> dict[str, dict[str, str]]:
+    """Digest of the images of each pair, by stack: what the survey has read is not read again."""
+    pairs = replace(tree, pairs=tuple(shown[STACK]), ion_pairs=tuple(shown[ION_STACK]), geometry={})
+    found = fingerprint(pairs, cache=job.workspace.hidden / "stack_digests.json")
+    return {STACK: found.pairs, ION_STACK: found.ion_pairs}
+
+
+def _load_geometry(job: Job, pair: str) -> str:
+    """Make the geometry that MintPy's load_data would make; return why MintPy had to, empty if it had not."""
+    tree = scan(stack_layout(job.frame))
+    wanted = _ask(job, tree, [pair], (), "--geom")
+    reason = _write_geometry(job, tree, wanted)
+    if reason:
+        _let_mintpy_load(job, reason, lambda: mirror(tree, job.folder, [pair], ()), "--geom")
+    return reason
+
+
+def _ask(job: Job, tree: StackTree, pairs: Sequence[str], ion: Sequence[str], *arguments: str) -> Wanted:
+    workfolder.write_template(job, mirror(tree, job.folder, pairs, ion))
+    return workfolder.run(job, lambda: ask_mintpy(geometry_only="--geom" in arguments))
+
+
+def _let_mintpy_load(job: Job, reason: str, show: Callable[[], object], *arguments: str) -> None:
+    job.run.tell(f"loaded by MintPy's own code: {reason}")
+    show()
+    workfolder.run(job, lambda: _load_data(["--template", TEMPLATE, *arguments]))
 
 
 def _load_data(arguments: list[str]) -> None:
@@ -132,26 +158,26 @@ def _shown(pairs: Sequence[Pair], names: Sequence[str]) -> list[Pair]:
     return [found[name] for name in sorted(names)]
 
 
-def _write_stacks(job: Job, pairs: list[Pair], ion_pairs: list[Pair], wanted: Wanted) -> str:
-    """Write ifgramStack.h5, and ionStack.h5 if the stack has one; return why not, if not."""
+def _sources(job: Job, shown: Mapping[str, list[Pair]], wanted: Wanted) -> list[StackSource] | str:
+    """What the stacks are made of, or why MintPy has to make them."""
     series = baseline_timeseries(job.folder / BASELINES)
-    todo = []
-    for name, product, shown in ((STACK, wanted.stack, pairs), (ION_STACK, wanted.ion_stack, ion_pairs)):
-        if not shown:
+    sources = []
+    for name, product in ((STACK, wanted.stack), (ION_STACK, wanted.ion_stack)):
+        pairs = shown[name]
+        if not pairs:
             continue
         if product is None:
             return "MintPy finds no interferograms"
-        if not {date for pair in shown for date in pair.dates} <= series.keys():
+        if not {date for pair in pairs for date in pair.dates} <= series.keys():
             return "there are dates without a baseline"
-        images = stack_images(wanted, product, shown)
+        images = stack_images(wanted, product, pairs)
         if isinstance(images, str):
             return images
-        todo.append((name, product, images, {pair.dates: _baseline(series, pair) for pair in shown}))
-    if len({images.full_shape for _, _, images, _ in todo}) != 1:
+        baselines = {pair.dates: _baseline(series, pair) for pair in pairs}
+        sources.append(StackSource(name, product, images, baselines, wanted.compression))
+    if len({source.images.full_shape for source in sources}) != 1:
         return "the ionosphere has another resolution"
-    for name, product, images, baselines in todo:
-        write_stack(_place(job, name), product, images, baselines, wanted.compression)
-    return ""
+    return sources
 
 
 def _baseline(series: Mapping[str, tuple[float, float]], pair: Pair) -> float:
@@ -167,14 +193,10 @@ def _write_geometry(job: Job, tree: StackTree, wanted: Wanted) -> str:
     images = geometry_images(wanted, wanted.geometry, tree.geometry)
     if isinstance(images, str):
         return images
-    write_geometry(_place(job, GEOMETRY), wanted.geometry, images, wanted.compression)
-    return ""
-
-
-def _place(job: Job, name: str) -> Path:
-    place = job.folder / name
+    place = job.folder / GEOMETRY
     place.parent.mkdir(parents=True, exist_ok=True)
-    return place
+    write_geometry(place, wanted.geometry, images, wanted.compression)
+    return ""
 
 
 def date_baselines(stack: Path) -> Mapping[str, float]:
@@ -199,9 +221,10 @@ IFGRAM_STACK = Step(
     name="ifgramStack",
     upstream=("topsStack",),
     options=("mintpy.subset.", "mintpy.multilook.", "mintpy.load.compression"),
-    code_version="2",
+    code_version="3",
     make=make_stack,
     state=_attributes,
+    owns=SEGMENTS,
 )
 
 GEOMETRY_RADAR = Step(

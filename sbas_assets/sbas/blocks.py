@@ -61,7 +61,8 @@ def chunk_rows(dataset: h5py.Dataset) -> int:
     """Rows of a dataset's chunks, or of the chunks of the dataset that a virtual one shows; 1 if it has none."""
     if dataset.is_virtual:
         source = dataset.virtual_sources()[0]
-        file = Path(dataset.file.filename).parent / source.file_name
+        # as HDF5 does: from where the file is, not from a link to it
+        file = Path(dataset.file.filename).resolve().parent / source.file_name
         with h5py.File(file, "r") as h5:
             return chunk_rows(h5[source.dset_name])
     return int(dataset.chunks[1]) if dataset.chunks else 1

@@ -54,6 +54,17 @@ class Blank:
         return (*(1 for _ in self.shape[:-2]), min(rows, length), width)
 
 
+def lay_out(h5: h5py.File, datasets: Mapping[str, Blank | NDArray[Any]]) -> None:
+    """Create datasets in a new file, in the order of their names; as for `product_file`."""
+    for name, content in sorted(datasets.items()):
+        if isinstance(content, Blank):
+            h5.create_dataset(
+                name, content.shape, content.dtype, chunks=content.chunks, compression=content.compression
+            )
+        else:
+            h5.create_dataset(name, data=content)
+
+
 @contextmanager
 def product_file(
     path: Path, attributes: Mapping[str, Any], datasets: Mapping[str, Blank | NDArray[Any]], *, as_text: bool = True
@@ -77,13 +88,7 @@ def product_file(
         Blank datasets read as zeros until they are written.
     """
     with h5py.File(path, "w") as h5:
-        for name, content in sorted(datasets.items()):
-            if isinstance(content, Blank):
-                h5.create_dataset(
-                    name, content.shape, content.dtype, chunks=content.chunks, compression=content.compression
-                )
-            else:
-                h5.create_dataset(name, data=content)
+        lay_out(h5, datasets)
         for name, value in sorted({**attributes, PROVENANCE_ATTRIBUTE: path.name}.items()):
             if name not in CLOCK_OR_PATH:
                 h5.attrs[name] = str(value) if as_text else value

@@ -93,8 +93,8 @@ def _differences(ours: Path, theirs: Path) -> list[str]:
         found = [f"{name}: on one side only" for name in set(left) ^ set(right)]
         for name in set(left) & set(right):
             a, b = left[name], right[name]
-            if (a.shape, a.dtype, a.compression) != (b.shape, b.dtype, b.compression):
-                found.append(f"{name}: {a.dtype}{a.shape} {a.compression}, {b.dtype}{b.shape} {b.compression}")
+            if (a.shape, a.dtype, compressions(a)) != (b.shape, b.dtype, compressions(b)):
+                found.append(f"{name}: {a.dtype}{a.shape} {compressions(a)}, {b.dtype}{b.shape} {compressions(b)}")
             elif not np.array_equal(a[()], b[()], equal_nan=a.dtype.kind == "f"):
                 found.append(f"{name}: values differ")
         mine, other = dict(left.attrs), dict(right.attrs)
@@ -104,6 +104,18 @@ def _differences(ours: Path, theirs: Path) -> list[str]:
             a, b = mine.get(key), other.get(key)
             if type(a) is not type(b) or a != b:
                 found.append(f"{key}: {a!r} and {b!r}")
+    return found
+
+
+def compressions(dataset: h5py.Dataset) -> set[str | None]:
+    """How a dataset is compressed, or the datasets that a virtual one shows."""
+    if not dataset.is_virtual:
+        return {dataset.compression}
+    folder = Path(dataset.file.filename).parent
+    found = set()
+    for source in dataset.virtual_sources():
+        with h5py.File(folder / source.file_name) as h5:
+            found |= compressions(h5[source.dset_name])
     return found
 
 
