@@ -144,7 +144,8 @@ def _wait_until_up(server: Webserver, process: subprocess.Popen[bytes], log: Pat
 def materialized(webserver: Webserver) -> str:
     added = webserver.ask(ADD_PARTITION, p="frame", k=KEY, r=SELECTOR)
     # the sensor that looks for new frames may have been first
-    assert added["addDynamicPartition"]["__typename"] in {"AddDynamicPartitionSuccess", "DuplicateDynamicPartitionError"}
+    known = {"AddDynamicPartitionSuccess", "DuplicateDynamicPartitionError"}
+    assert added["addDynamicPartition"]["__typename"] in known
     execution = {
         "selector": {**SELECTOR, "jobName": JOB},
         "mode": "default",

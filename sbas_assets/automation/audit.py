@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from sbas_assets.assets.declare import JOB
+from sbas_assets.automation.condition import REQUESTED_BY
 from sbas_assets.automation.findings import ERA5_EXPECTED, Finding, find
 from sbas_assets.automation.fleet import STACK, Fleet
 from sbas_assets.errors import SbasError
@@ -19,7 +20,6 @@ from sbas_assets.resources import Platform, dagster_failures
 CHECK = dg.AssetCheckKey(STACK, "frames_current")
 MOST_REQUESTS = 100
 """Runs that one audit requests; the rest has its turn on the next day."""
-REQUESTED_BY = "sbas/requested_by"
 
 
 @dg.schedule(

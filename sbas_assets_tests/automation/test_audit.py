@@ -205,12 +205,17 @@ def test_a_run_that_a_person_stopped_is_told_and_not_started_again(observatory: 
     assert ("A", "run-stopped") in observatory.told()[2]
 
 
-def test_a_frame_that_is_being_worked_on_is_not_judged_until_that_takes_a_day(observatory: Observatory) -> None:
+def test_a_frame_that_is_being_worked_on_is_not_judged_until_that_takes_a_day(
+    observatory: Observatory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     observatory.settle("A")
     observatory.publish("A", OLD)
     run = observatory.machine.begin("A")
     assert observatory.audit() == {}
     assert observatory.told()[0]
+    monkeypatch.setattr("sbas_assets.automation.findings.LONG_RUN", timedelta(0))
+    assert observatory.audit() == {}
+    assert observatory.told()[:3] == (False, "ERROR", [("A", "run-long")])
     observatory.instance.delete_run(run.run_id)
     assert set(observatory.audit()) == {"A"}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from sbas_assets.automation.condition import SENSOR, SENSORS
 from sbas_assets.definitions import build_definitions
@@ -164,6 +165,23 @@ def test_no_run_is_requested_while_one_of_the_frame_is_queued_or_under_way(machi
     machine.deliver("v2", "A", "B")
     assert set(machine.tick()) == {"B"}
     machine.instance.run_storage.delete_run(run.run_id)
+    assert set(machine.tick()) == {"A"}
+
+
+def test_no_run_is_requested_of_frames_in_a_backfill_that_goes_on(machine: Machine) -> None:
+    machine.settle("A", "B")
+    backfill = PartitionBackfill(
+        backfill_id="one",
+        status=BulkActionStatus.REQUESTED,
+        from_failure=False,
+        tags={},
+        backfill_timestamp=time.time(),
+        partition_names=["A"],
+    )
+    machine.instance.add_backfill(backfill)
+    machine.deliver("v2", "A", "B")
+    assert set(machine.tick()) == {"B"}
+    machine.instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_SUCCESS))
     assert set(machine.tick()) == {"A"}
 
 
