@@ -15,9 +15,12 @@ import numpy as np
 
 from sbas_assets.mintpy.loading import IFGRAM_STACK
 from sbas_assets.sbas.product_file import CLOCK_OR_PATH, PROVENANCE_ATTRIBUTE
+from sbas_assets.simulate import regular_dates
 from sbas_assets.step import Outcome
 from sbas_assets_tests.mintpy.loading_at_work import Loader
 
+DATES = regular_dates("20200511", 9, 24)
+SIZE = (40, 48)
 STACK = "inputs/ifgramStack.h5"
 PAIRS = "merged/interferograms"
 _opened: list[list[Path]] = []
