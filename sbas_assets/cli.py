@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -297,5 +297,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _wrong_usage(error: Any, given: Sequence[str]) -> int:
     command = error.ctx.command_path if error.ctx is not None else "sbas-assets"
     failure = Failure("usage", error.format_message(), "input", mend=f"see `{command} --help`")
-    tell: Callable[[Output], int] = lambda out: fail(out, "usage", failure)  # noqa: E731
-    return execute("usage", tell, as_json="--json" in given)
+    return execute("usage", lambda out: fail(out, "usage", failure), as_json="--json" in given)

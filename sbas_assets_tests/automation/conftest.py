@@ -8,6 +8,7 @@ import pytest
 
 from sbas_assets.simulate import simulate_stack
 from sbas_assets_tests.automation.deliveries import CONFIG, Delivery, Watch, watch
+from sbas_assets_tests.automation.stand_ins import Machine
 
 __all__ = ["watch"]
 
@@ -30,3 +31,10 @@ def watched(watch: Watch, delivery: Delivery) -> Watch:
     watch.add(delivery.stack)
     assert len(watch.tick(2)) == 1
     return watch
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    monkeypatch.setenv("SBAS_ROOT", str(tmp_path))
+    (tmp_path / "frames").mkdir()
+    return Machine()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -12,19 +11,11 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from sbas_assets.automation.condition import SENSOR, SENSORS
 from sbas_assets.definitions import build_definitions
-from sbas_assets.frames import FrameCatalogue
 from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
 from sbas_assets_tests.automation.stand_ins import CHECKS, PARTS, Machine
 from sbas_assets_tests.frames_at_work import FrameAtWork, asset_names
 
 EVERYTHING = PARTS | CHECKS
-
-
-@pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    monkeypatch.setenv("SBAS_ROOT", str(tmp_path))
-    (tmp_path / "frames").mkdir()
-    return Machine()
 
 
 # --- a new stack ---
@@ -218,90 +209,6 @@ def test_an_asset_that_a_new_version_of_the_package_brings_is_made_for_all_frame
     def more() -> None: ...
 
     machine.more = [more]
-    assert set(machine.tick()) == {"A"}
-
-
-# --- failures ---
-
-
-@pytest.mark.parametrize("fault", ["input", "internal", "preflight"])
-def test_a_mistake_or_a_defect_is_not_run_again_until_the_input_changes(machine: Machine, fault: str) -> None:
-    machine.settle("A")
-    machine.faults["A"] = fault
-    machine.deliver("v2", "A")
-    assert set(machine.tick()) == {"A"}
-    assert not machine.run("A")
-    for _ in range(48):
-        assert machine.tick(minutes=30) == {}
-    machine.deliver("v3", "A")
-    assert set(machine.tick()) == {"A"}
-
-
-@pytest.mark.parametrize("fault", ["outside", "killed"])
-def test_an_outside_fault_is_tried_again_three_times_ever_later(machine: Machine, fault: str) -> None:
-    machine.settle("A")
-    machine.faults["A"] = fault
-    machine.deliver("v2", "A")
-    waited, at = [], 0
-    for minute in range(0, 24 * 60, 5):
-        if machine.tick(minutes=5):
-            waited.append(minute - at)
-            # the run happens in the present, the ticks in the future
-            assert not machine.run("A")
-            machine.now, at = machine.now.now(machine.now.tzinfo), minute
-    assert waited[1:] == [15, 60, 240]
-
-
-def test_an_outside_fault_that_has_gone_is_mended_by_the_next_run(machine: Machine) -> None:
-    machine.settle("A")
-    machine.faults["A"] = "outside"
-    machine.deliver("v2", "A")
-    machine.tick()
-    machine.run("A")
-    machine.faults.clear()
-    assert machine.tick(minutes=10) == {}
-    assert machine.tick(minutes=6) == {"A": EVERYTHING}
-    assert machine.run("A")
-    assert machine.tick(minutes=300) == {}
-
-
-def test_a_run_that_a_person_stopped_is_not_started_again(machine: Machine) -> None:
-    machine.settle("A")
-    machine.deliver("v2", "A")
-    machine.tick()
-    machine.instance.report_run_canceled(machine.begin("A"))
-    for _ in range(10):
-        assert machine.tick(minutes=60) == {}
-
-
-def test_a_mistake_in_the_frames_file_is_run_again_when_the_file_was_changed(machine: Machine, tmp_path: Path) -> None:
-    file = FrameCatalogue(tmp_path).path("A")
-    file.write_text("first")
-    machine.settle("A", "B")
-    machine.faults["A"] = "input"
-    machine.deliver("v2", "A")
-    machine.tick()
-    machine.run("A")
-    assert machine.tick() == {}
-    time.sleep(0.05)
-    file.write_text("second")
-    # an old time does not hide the change
-    os.utime(file, (0, 0))
-    assert set(machine.tick()) == {"A"}
-    machine.run("A")
-    assert machine.tick() == {}
-
-
-def test_new_code_leaves_a_stack_alone_that_the_preflight_refuses(machine: Machine) -> None:
-    machine.settle("A", "B")
-    machine.faults["A"] = "preflight"
-    machine.deliver("v2", "A")
-    machine.tick()
-    machine.run("A")
-    machine.code = "2"
-    assert set(machine.tick()) == {"B"}
-    machine.faults.clear()
-    machine.deliver("v3", "A")
     assert set(machine.tick()) == {"A"}
 
 

@@ -21,7 +21,6 @@ from sbas_assets.published.stac_item import PublishedProduct, encode_item, reloc
 from sbas_assets_tests.published.stac_samples import (
     ACROSS,
     AFTER,
-    BEFORE,
     FRAME,
     GEOCODED,
     PROVENANCE,
@@ -280,40 +279,6 @@ def test_dates_that_do_not_fit_the_axis_are_not_named(products):
 def test_dates_that_tell_the_hour_keep_it(products):
     item = sample_item(products, provenance=PROVENANCE | {"dates": ["20220101T0415", "20220125T0415"]})
     assert item["properties"]["start_datetime"] == "2022-01-01T04:15:00Z"
-
-
-def test_a_kept_item_leads_to_the_same_objects(item):
-    kept = relocated(item)
-    links = {link["rel"]: link["href"] for link in kept["links"]}
-    assert links["latest-version"] == "../../item.json"
-    assert links["predecessor-version"] == f"../{BEFORE}/item.json"
-    assert links["collection"] == "../../../collection.json"
-    assert "canonical" not in links
-    assert kept["assets"]["velocity"]["href"] == f"../.{item['assets']['velocity']['href']}"
-    assert kept["assets"]["thumbnail"]["href"] == "./thumbnail.png"
-    assert kept["properties"] == item["properties"]
-    with pytest.raises(ValueError, match="kept"):
-        relocated(kept)
-
-
-def test_a_successor_is_named_once_in_either_place(item):
-    for entity, href in ((item, f"./versions/{AFTER}/item.json"), (relocated(item), f"../{AFTER}/item.json")):
-        twice = with_successor(with_successor(entity, BEFORE), AFTER)
-        assert [link["href"] for link in twice["links"] if link["rel"] == "successor-version"] == [href]
-    assert "successor-version" not in {link["rel"] for link in item["links"]}
-
-
-def test_an_item_may_be_made_with_its_successor(products):
-    links = {link["rel"]: link["href"] for link in sample_item(products, successor=AFTER)["links"]}
-    assert links["successor-version"] == f"./versions/{AFTER}/item.json"
-
-
-@pytest.mark.parametrize("broken", [{}, {"links": None}, {"links": []}, {"links": [{"rel": "latest-version"}]}])
-def test_a_thing_that_is_no_item_is_not_moved(broken):
-    with pytest.raises(ValueError, match="not an item of a frame"):
-        relocated(broken)
-    with pytest.raises(ValueError, match="not an item of a frame"):
-        with_successor(broken, AFTER)
 
 
 def test_arguments_without_sense_are_refused(products):
