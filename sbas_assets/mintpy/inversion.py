@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 
 from sbas_assets.mintpy import workfolder
-from sbas_assets.mintpy.workfolder import CORRECTED_STACK, NETWORK_STACK, STACK, TEMPLATE
+from sbas_assets.mintpy.workfolder import CORRECTED_STACK, INVERSION_STATE, NETWORK_STACK, STACK, TEMPLATE
 from sbas_assets.pictures.drawings import map_picture
 from sbas_assets.step import Job, Made, Step
 
 if TYPE_CHECKING:
+    from sbas_assets.mintpy.inversion_update import Inversion
     from sbas_assets.sbas.stack_inversion import Counts
 
 _OUTPUTS = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5", "maskTempCoh.h5")
@@ -27,21 +27,24 @@ def make_timeseries(job: Job) -> Made:
     workfolder.link_inputs(job, instead={STACK: "ifgramStack.h5", stack: STACK})
     workfolder.link_user_files(job)
     workfolder.write_template(job)
-    counts = workfolder.run(job, lambda: _invert(job.folder))
-    if isinstance(counts, str):
-        job.run.tell(f"inverted by MintPy's own code: {counts}")
+    done = workfolder.run(job, lambda: _invert(job))
+    if isinstance(done, str):
+        job.run.tell(f"inverted by MintPy's own code: {done}")
         return _made(job, {"inverted_by": "MintPy"})
-    job.run.tell(_report(counts))
-    return _made(job, {"pixels_disconnected": counts.disconnected, "pixels_by_mintpy": counts.by_mintpy})
+    job.run.tell(done.report)
+    job.run.tell(_report(done.counts))
+    counted = {"pixels_disconnected": done.counts.disconnected, "pixels_by_mintpy": done.counts.by_mintpy}
+    return _made(job, {**counted, **done.metrics})
 
 
-def _invert(folder: Path) -> Counts | str:
-    """Invert the stack; return the pixel counts, or why MintPy had to do it."""
+def _invert(job: Job) -> Inversion | str:
+    """Bring the series up to date; return what was done, or why MintPy had to do it."""
     from mintpy.cli.ifgram_inversion import cmd_line_parse
 
-    from sbas_assets.sbas.stack_inversion import invert_stack, not_covered
+    from sbas_assets.mintpy.inversion_update import bring_up_to_date
+    from sbas_assets.sbas.stack_inversion import not_covered
 
-    workflow = workfolder.app(folder)
+    workflow = workfolder.app(job.folder)
     # whether enough pixels are reliable, a blocking check decides, with the product there to look at
     workflow.template["mintpy.networkInversion.minNumPixel"] = "0"
     inps = cmd_line_parse([STACK, "-t", TEMPLATE])
@@ -49,9 +52,9 @@ def _invert(folder: Path) -> Counts | str:
     if reason:
         workflow.run_network_inversion("invert_network")
         return reason
-    counts = invert_stack(inps)
+    done = bring_up_to_date(job, inps)
     workflow.generate_temporal_coherence_mask()
-    return counts
+    return done
 
 
 def _report(counts: Counts) -> str:
@@ -73,8 +76,11 @@ def _made(job: Job, metrics: Mapping[str, object]) -> Made:
         dates = [date.decode() for date in h5["date"][:]]
         reference = h5.attrs["REF_DATE"]
     inverted = coherence > 0
+    outputs = {name: job.folder / name for name in _OUTPUTS}
+    if (job.folder / INVERSION_STATE).is_file():
+        outputs[INVERSION_STATE] = job.folder / INVERSION_STATE
     return Made(
-        outputs={name: job.folder / name for name in _OUTPUTS},
+        outputs=outputs,
         metrics={
             "dates": len(dates),
             "pixels_inverted": int(inverted.sum()),

@@ -21,6 +21,7 @@ GEOMETRY = "inputs/geometryRadar.h5"
 ION_STACK = "inputs/ionStack.h5"
 NETWORK_STACK = "inputs/network/ifgramStack.h5"
 CORRECTED_STACK = "inputs/unwrapPhase_corrected/ifgramStack.h5"
+INVERSION_STATE = ".sbas/inversion_state.h5"
 TEMPLATE = "smallbaselineApp.cfg"
 
 # options whose value may name a file, with the value that MintPy takes for "none so far"

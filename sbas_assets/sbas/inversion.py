@@ -6,7 +6,7 @@ which file they come from is stack_inversion.py's business.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sbas_assets.sbas import inversion_types as types
+from sbas_assets.sbas.condensation import Stage, no_tail, system_of, tail_of
 from sbas_assets.sbas.inversion_kernel import invert_pixels
 from sbas_assets.sbas.network import Network
 from sbas_assets.threads import Share
@@ -66,13 +67,20 @@ class Inverted:
     count : ndarray of int16 (pixels,)
         Pairs used.
     status : ndarray of int8 (pixels,)
-        `SKIPPED`, `SOLVED`, `DISCONNECTED`, `TOO_FEW` or `ILL_CONDITIONED` of inversion_types.
+        `SKIPPED`, `SOLVED`, `DISCONNECTED`, `TOO_FEW` or `ILL_CONDITIONED` of inversion_types; `UNKNOWN` where only a
+        part of the network was given, and it does not tell.
+    kept : Kept, optional
+        For the next stage.
+    moved : ndarray of float64 (pixels,), optional
+        Largest change of the solution at the dates of the last frontier (rad).
     """
 
     series: Phase
     quality: Phase
     count: NDArray[np.int16]
     status: NDArray[np.int8]
+    kept: types.Kept | None = None
+    moved: NDArray[np.float64] | None = None
 
 
 def invert(
@@ -86,6 +94,8 @@ def invert(
     mask: NDArray[Any] | None = None,
     wanted: NDArray[np.bool_] | None = None,
     scale: float = 1.0,
+    stage: Stage | None = None,
+    before: types.Kept | None = None,
 ) -> Inverted:
     """Invert the network for a block of pixels.
 
@@ -109,6 +119,11 @@ def invert(
         Pixels to invert; all of them by default.
     scale : float
         Factor of the output, such as -wavelength / (4 pi) for metres towards the satellite.
+    stage : Stage, optional
+        Of the network, which then is `stage.network`, if something is to be kept for a later inversion. The series of a
+        pixel that is kept as HIDDEN is that of its dates with pairs, and not for showing.
+    before : Kept, optional
+        What the stage goes on from.
 
     Notes
     -----
@@ -125,29 +140,16 @@ def invert(
         status=np.empty(pixels, np.int8),
     )
     seen = _observations(options, phase, reference, coherence, mask, wanted, scale)
-    system, results = _system(network), types.Results(out.series, out.quality, out.count, out.status)
-    share(lambda start, stop: invert_pixels(system, seen, start, stop, results), pixels)
+    tail = no_tail() if stage is None else tail_of(stage, before, pixels)
+    system, results = (
+        stage.system if stage else system_of(network),
+        types.Results(out.series, out.quality, out.count, out.status),
+    )
+    share(lambda start, stop: invert_pixels(system, seen, start, stop, results, tail), pixels)
     left = np.flatnonzero(out.status == types.ILL_CONDITIONED)
     if left.size:
         _by_mintpy(network, options, seen, left, out)
-    return out
-
-
-def _system(network: Network) -> types.System:
-    lists = network.elimination
-    return types.System(
-        first=network.first,
-        second=network.second,
-        place=network.place,
-        entries=network.entries,
-        order=lists.order,
-        column=lists.column,
-        row=lists.row,
-        target=lists.target,
-        years=network.years,
-        stretch=network.stretch,
-        fixed=network.fixed,
-    )
+    return out if stage is None else replace(out, kept=tail.after, moved=tail.moved)
 
 
 def _observations(  # noqa: PLR0917 - the arguments of `invert`

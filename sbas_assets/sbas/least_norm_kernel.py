@@ -10,7 +10,7 @@ import numpy as np
 from sbas_assets.sbas.inversion_types import DISCONNECTED, ILL_CONDITIONED, Index, System, Vector, Work, compiled
 
 # digest of the modules above: numba looks for changes in this file only (sbas_assets_tests/sbas/test_kernels.py)
-_COMPILED_WITH = "62d63c19cf251816"
+_COMPILED_WITH = "46305a8e2438d0a7"
 
 
 @compiled

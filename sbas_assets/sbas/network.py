@@ -49,10 +49,11 @@ class Elimination:
         Reverse Cuthill-McKee gathers the entries near the diagonal; minimum degree is better for networks with
         annual pairs. A sequential network is best left as it is.
         """
-        return min((cls._in_order(order, edges) for order in _orders(size, edges)), key=lambda one: one.work)
+        return min((cls.in_order(order, edges) for order in _orders(size, edges)), key=lambda one: one.work)
 
     @classmethod
-    def _in_order(cls, order: NDArray[np.integer[Any]], edges: Sequence[tuple[int, int]]) -> Elimination:
+    def in_order(cls, order: NDArray[np.integer[Any]], edges: Sequence[tuple[int, int]]) -> Elimination:
+        """Take the order that is given."""
         columns = _fill(order, edges)
         starts = np.cumsum([0, *map(len, columns)])
         place = {(row, k): int(starts[k]) + q for k, rows in enumerate(columns) for q, row in enumerate(rows)}

@@ -24,7 +24,7 @@ from sbas_assets.sbas.inversion_types import (
 )
 
 # digest of the modules above: numba looks for changes in this file only (sbas_assets_tests/sbas/test_kernels.py)
-_COMPILED_WITH = "62d63c19cf251816"
+_COMPILED_WITH = "46305a8e2438d0a7"
 
 COHERENCE_FLOOR = np.float32(0.05)
 _COHERENCE_CEILING = 1 - 1e-3
@@ -76,6 +76,7 @@ def assemble(system: System, seen: Observations, group: int, lanes: int, work: W
         if entry >= 0:
             _take(matrix[entry], added)
     solution[system.place[0]] = 0
+    work.whole[:] = diagonal
 
 
 @inlined
@@ -128,6 +129,8 @@ def _take(own: Vector, change: Vector) -> None:
 def factor(system: System, work: Work) -> None:
     """L D L^T in place, right-looking, and the forward substitution with it.
 
+    Of a system whose order is cut short, the dates that are left have the Schur complement and its right-hand side.
+
     A pivot that is zero belongs to a date that nothing ties to those after it: its phase is set to zero, which
     chooses one of the solutions.
     """
@@ -139,7 +142,7 @@ def factor(system: System, work: Work) -> None:
     zeros[:] = 0
     lowest[:] = np.inf
     highest[:] = 0
-    original = diagonal.copy()
+    original = work.whole
     for k in range(size):
         own = original[k]
         for lane in range(LANES):
