@@ -52,7 +52,8 @@ class Record(BaseModel):
 
     `facts` travels downstream and into the products (pairs, reference point, orbits, ...); `metrics` are this
     asset's own numbers, with the unit in the key; `parts` are versions of parts of it, for assets downstream that
-    depend on no more than that.
+    depend on no more than that. `continues` is the data version of the same asset that this one was computed from,
+    where that gives other last digits than computing all anew.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,6 +65,7 @@ class Record(BaseModel):
     options: dict[str, str]
     upstream: dict[str, str]
     state: dict[str, str] = {}
+    continues: str | None = None
     status: Literal["made", "passed-through"] = "made"
     reason: str | None = None
     outputs: tuple[Output, ...] = ()
@@ -86,6 +88,7 @@ def data_version(
     options: Mapping[str, str],
     upstream: Mapping[str, str],
     state: Mapping[str, str],
+    continues: str | None = None,
 ) -> str:
     """Hash of all that decides a product's content.
 
@@ -99,17 +102,18 @@ def data_version(
         Data versions of the upstream assets, by name.
     state : mapping
         What else the result depends on (the pinned reference point, digests of weather files).
+    continues : str, optional
+        Data version of the same asset that it was computed from; see `Record`.
 
     Returns
     -------
     str
         First 32 hexadecimal digits of a SHA-256.
     """
-    canonical = json.dumps(
-        [code_version, version("mintpy"), dict(options), dict(upstream), dict(state)],
-        sort_keys=True,
-        separators=(",", ":"),
-    )
+    decisive = [code_version, version("mintpy"), dict(options), dict(upstream), dict(state)]
+    if continues is not None:
+        decisive.append(continues)
+    canonical = json.dumps(decisive, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 

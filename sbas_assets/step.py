@@ -91,12 +91,17 @@ class Job:
 
     @property
     def version(self) -> str:
-        """Data version that the product gets if nothing that decides it changes meanwhile."""
+        """Data version that the product gets if nothing that decides it changes meanwhile, and all is computed anew."""
+        return self.version_continuing(None)
+
+    def version_continuing(self, earlier: str | None) -> str:
+        """Return the data version of a product that is computed from an earlier version of itself."""
         return data_version(
             self.step.code_version,
             self.template.subset(self.step.options),
             self.upstream_versions,
             self.step.state(self),
+            earlier,
         )
 
     @property
@@ -141,6 +146,9 @@ class Made:
         What travels with this product and all that is made from it.
     picture : bytes, optional
         A small PNG.
+    continues : str, optional
+        Data version of the same asset that it was computed from, if that gives other last digits than computing all
+        anew: a data version decides every byte, so such a product has one of its own.
     """
 
     outputs: Mapping[str, Path] = field(default_factory=dict)
@@ -149,6 +157,7 @@ class Made:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     picture: bytes | None = None
+    continues: str | None = None
 
 
 @dataclass(frozen=True)

@@ -94,8 +94,7 @@ def _bring_up_to_date(job: Job) -> tuple[Record, How, str]:
 def _why_make(job: Job, old: Record | None) -> str | None:
     if old is None or old.status == "passed-through":
         return "not made before"
-    version = job.version
-    if old.data_version != version:
+    if old.data_version != job.version_continuing(old.continues):
         return _what_changed(job, old)
     faults = damaged_outputs(job.digests, job.workspace, old) + job.step.damaged(job, old)
     return "; ".join(faults) or None
@@ -138,20 +137,20 @@ def _make(job: Job, old: Record | None) -> Record:
     before = job.version
     made = job.step.make(job)
     _prove_untouched(job)
-    version = job.version
-    if version != before and not job.step.settles:
+    if job.version != before and not job.step.settles:
         raise OutsideError(
             "file-changing",
             f"a file that decides {job.step.name} was changed while it was made",
             mend="wait until whatever writes it has finished, then run again",
             frame=job.frame.key,
         )
+    version = job.version_continuing(made.continues)
     first = old.produced if old is not None and old.data_version == version else Produced.now(job.run.run_id)
     facts = job.facts_to_record({**made.facts, **_options_fact(job)})
     # plain numbers and texts, as they will be read back
     metrics, facts = json.loads(json.dumps([dict(made.metrics), facts]))
     record = _record(job, version, first).model_copy(
-        update={"metrics": metrics, "facts": facts, "picture": _picture_name(job, made)}
+        update={"metrics": metrics, "facts": facts, "picture": _picture_name(job, made), "continues": made.continues}
     )
     return _publish(job, made, record, old)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import h5py
@@ -34,7 +35,7 @@ def make_timeseries(job: Job) -> Made:
     job.run.tell(done.report)
     job.run.tell(_report(done.counts))
     counted = {"pixels_disconnected": done.counts.disconnected, "pixels_by_mintpy": done.counts.by_mintpy}
-    return _made(job, {**counted, **done.metrics})
+    return replace(_made(job, {**counted, **done.metrics}), continues=done.continues)
 
 
 def _invert(job: Job) -> Inversion | str:

@@ -19,7 +19,7 @@ import numpy as np
 
 from sbas_assets.mintpy.pair_contents import pair_identities
 from sbas_assets.mintpy.workfolder import INVERSION_STATE
-from sbas_assets.provenance import damaged_outputs, read_record
+from sbas_assets.provenance import Record, damaged_outputs, read_record
 from sbas_assets.sbas.inversion_keeping import Keeping
 from sbas_assets.sbas.inversion_state import read_about
 from sbas_assets.sbas.inversion_update import Refused, Updated, update_stack
@@ -44,11 +44,14 @@ class Inversion:
         For the one who runs the frame.
     metrics : mapping
         For the record.
+    continues : str or None
+        Data version that was updated, and from which date on.
     """
 
     counts: Counts
     report: str
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    continues: str | None = None
 
 
 def bring_up_to_date(job: Job, inps: Namespace) -> Inversion:
@@ -66,7 +69,10 @@ def bring_up_to_date(job: Job, inps: Namespace) -> Inversion:
         return _all_pairs(inps, None, "what old pairs consist of is not known of each alone")
     keeping = Keeping(job.folder / INVERSION_STATE, identities, _made_with(job))
     keeping.file.parent.mkdir(parents=True, exist_ok=True)
-    reason = _why_anew(job)
+    old = read_record(job.workspace, job.step.name)
+    if old is None or old.status != "made":
+        return _all_pairs(inps, keeping, "there is no earlier version")
+    reason = _why_anew(job, old)
     if reason:
         return _all_pairs(inps, keeping, reason)
     state, series = (job.workspace.root / name for name in (INVERSION_STATE, _SERIES))
@@ -74,20 +80,19 @@ def bring_up_to_date(job: Job, inps: Namespace) -> Inversion:
     try:
         if about is not None and about.updates >= FULL_EVERY:
             return _proof(inps, state, series, keeping)
-        return _updated(update_stack(inps, state, series, keeping))
+        done = _updated(update_stack(inps, state, series, keeping))
     except Refused as refused:
         return _all_pairs(inps, replace(keeping, longer=refused.short), str(refused))
+    # the length of the tail, and so where it went on, is history too
+    return replace(done, continues=f"{old.data_version} from {about.checkpoint}" if about else None)
 
 
 def _made_with(job: Job) -> dict[str, Any]:
     return {"mintpy": version("mintpy"), "code version": job.step.code_version, **job.step.state(job)}
 
 
-def _why_anew(job: Job) -> str:
+def _why_anew(job: Job, old: Record) -> str:
     """Say why the last version is not to be believed; empty if it is."""
-    old = read_record(job.workspace, job.step.name)
-    if old is None or old.status != "made":
-        return "there is no earlier version"
     if not old.has(INVERSION_STATE):
         return "the last version kept nothing to go on from"
     faults = damaged_outputs(job.digests, job.workspace, old)

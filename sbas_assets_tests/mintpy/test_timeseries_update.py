@@ -117,6 +117,26 @@ def test_the_same_history_gives_the_same_bytes(frame: GrowingFrame, tmp_path: Pa
             assert all(np.array_equal(one[key][()], other[key][()]) for key in other)
 
 
+def test_an_update_has_a_data_version_of_its_own_because_its_last_digits_are(
+    frame: GrowingFrame, tmp_path: Path
+) -> None:
+    frame.show(12)
+    updated = frame.run()
+    assert frame.run().how == "reused"
+    at_once = GrowingFrame(tmp_path / "twin", frame.whole)
+    at_once.show(11)
+    at_once.run(UP_TO_IT)  # the reference point is pinned
+    at_once.show(12)
+    whole = at_once.run()
+    assert not np.array_equal(frame.series(), at_once.series())
+    assert updated.record.data_version != whole.record.data_version
+    (frame.workspace.root / SERIES).unlink()
+    again = frame.run()
+    assert again.how == "made"
+    assert again.record.data_version == whole.record.data_version
+    assert np.array_equal(frame.series(), at_once.series())
+
+
 def test_other_options_of_the_inversion_begin_anew_and_others_do_not(frame: GrowingFrame) -> None:
     frame.show(12)
     assert not_updated(frame.run(networkInversion__weightFunc="no")) == "other weight"
