@@ -20,6 +20,8 @@ from filelock import FileLock, Timeout
 from sbas_assets.errors import OutsideError
 
 LOCK_PATIENCE_S = 12 * 3600.0
+LOCK_TAG = "sbas/lock"
+"""Tag of a run that has the lock of a work folder, or had it: the run's id and the folder."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,25 @@ class FrameLocks:
         while self._held:
             _, lock = self._held.popitem()
             lock.release()
+
+
+def lock_holder(folder: Path) -> str | None:
+    """Return the id of the run that holds the lock of a work folder, or None if nobody does.
+
+    Raises
+    ------
+    OSError
+        There is no lock to be seen from here.
+    """
+    path = folder / ".sbas" / "lock"
+    owner = json.loads(path.with_name("lock.owner").read_text())
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return str(owner["run"])
+    lock.release()
+    return None
 
 
 def _holder(lock: Path) -> str:
