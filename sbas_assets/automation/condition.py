@@ -39,6 +39,7 @@ import dagster as dg
 
 from sbas_assets.automation.fleet import Fleet
 from sbas_assets.automation.run_history import Ended, cause_of, file_changed
+from sbas_assets.automation.settings import sensor_interval
 from sbas_assets.frames import FrameCatalogue
 from sbas_assets.workspace import Settings
 
@@ -47,7 +48,6 @@ warnings.filterwarnings("ignore", message=".*use_user_code_server.*", category=d
 
 RETRY_AFTER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4))
 """How long after the first, second and third failure in a row a frame is tried again."""
-INTERVAL_S = 60
 REQUESTED_BY = "sbas/requested_by"
 SENSOR = "keep_frames_current"
 
@@ -253,7 +253,7 @@ SENSORS = [
         description="Requests one run of each frame whose stack or code is new, or whose last run met a passing fault.",
         run_tags={REQUESTED_BY: SENSOR},
         default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=INTERVAL_S,
+        minimum_interval_seconds=sensor_interval(),
         # a run for each frame: in a backfill, frames would wait for each other to be told as done
         emit_backfills=False,
         use_user_code_server=True,

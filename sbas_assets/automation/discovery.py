@@ -14,6 +14,7 @@ from sbas_assets.assets.declare import FRAMES
 from sbas_assets.assets.source import listed
 from sbas_assets.automation.discovery_cursor import Cursor, Pace
 from sbas_assets.automation.discovery_sweep import Sweep
+from sbas_assets.automation.settings import sensor_interval
 from sbas_assets.errors import InputError
 from sbas_assets.frames import FrameCatalogue, FrameConfig
 from sbas_assets.resources import Platform
@@ -24,7 +25,7 @@ TOLD = 20
 
 
 @dg.sensor(
-    minimum_interval_seconds=60,
+    minimum_interval_seconds=sensor_interval(),
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Looks at the frames' stacks: reports what is new and whole, and adds new frames. Requests no runs.",
 )

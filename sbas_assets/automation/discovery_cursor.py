@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sbas_assets.errors import InputError
+from sbas_assets.automation.settings import seconds
 
 BUDGET, SETTLING, PATIENCE = "SBAS_ARRIVALS_BUDGET", "SBAS_ARRIVALS_SETTLING", "SBAS_ARRIVALS_PATIENCE"
 FORMAT = 1
@@ -42,18 +42,10 @@ class Pace:
         """Read `SBAS_ARRIVALS_*`; InputError `arrivals-setting-invalid`."""
         env = os.environ if env is None else env
         return cls(
-            budget_s=_seconds(env, BUDGET, cls.budget_s),
-            settling_s=_seconds(env, SETTLING, cls.settling_s),
-            patience_s=_seconds(env, PATIENCE, cls.patience_s),
+            budget_s=seconds(env, BUDGET, cls.budget_s),
+            settling_s=seconds(env, SETTLING, cls.settling_s),
+            patience_s=seconds(env, PATIENCE, cls.patience_s),
         )
-
-
-def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
-    text = env.get(name, "").strip()
-    if text and not text.isdecimal():
-        cause = f"{name} = {text} is not a whole number of seconds"
-        raise InputError("arrivals-setting-invalid", cause, mend=f"correct {name}")
-    return float(text) if text else default
 
 
 class Seen(NamedTuple):
