@@ -71,15 +71,23 @@ class Digests:
             `file-changing`, when it was written to while it was read.
         """
         stamp = _stamp(path)
-        known = self._known.get(str(path))
-        if known is None or known[:4] != list(stamp):
+        known = self._as_known(path, stamp)
+        if known is None:
             settled = max(stamp.modified_ns, stamp.changed_ns) < time.time_ns() - SETTLED_NS
-            digest = _read(path)
-            if _stamp(path) != stamp:
-                mend = "wait until whatever writes it has finished, then run again"
-                raise OutsideError("file-changing", "changed while it was read", mend=mend, path=path)
-            known = self._remember(path, stamp, digest, settled=settled)
+            known = self._read_anew(path, stamp, settled=settled)
         return Digest(stamp.size, str(known[4]))
+
+    def of_own(self, path: Path) -> Digest:
+        """Digest a file that this process has finished, before anybody else knows of it.
+
+        Its time of writing is set back, so that any later writing shows in it, however slowly the file system's clock
+        ticks: the next process need not read it again. Raises as `of` does.
+        """
+        if self._as_known(path, _stamp(path)) is None:
+            back = time.time_ns() - 2 * SETTLED_NS
+            os.utime(path, ns=(back, back))
+            self._read_anew(path, _stamp(path), settled=True)
+        return self.of(path)
 
     def of_all(self, paths: Iterable[Path]) -> dict[Path, str]:
         """Digest files side by side; raises as `of` does."""
@@ -98,11 +106,11 @@ class Digests:
 
     def moved(self, source: Path, target: Path) -> Digest:
         """Digest a file that this process has just renamed, without reading it again if it is what it was before."""
-        known = self._known.pop(str(source), None)
+        known, settled = self._known.pop(str(source), None), str(source) not in self._unsettled
         stamp = _stamp(target)
         # a rename leaves all of a file but the time of the last change of its inode
         if known is not None and known[:2] == list(stamp[:2]) and known[3] == stamp.inode:
-            self._remember(target, stamp, known[4], settled=False)
+            self._remember(target, stamp, known[4], settled=settled)
         return self.of(target)
 
     def save(self) -> None:
@@ -112,6 +120,17 @@ class Digests:
             return
         atomic_write(self.cache, json.dumps(kept))
         self._saved = kept
+
+    def _as_known(self, path: Path, stamp: Stamp) -> list[Any] | None:
+        known = self._known.get(str(path))
+        return known if known is not None and known[:4] == list(stamp) else None
+
+    def _read_anew(self, path: Path, stamp: Stamp, *, settled: bool) -> list[Any]:
+        digest = _read(path)
+        if _stamp(path) != stamp:
+            mend = "wait until whatever writes it has finished, then run again"
+            raise OutsideError("file-changing", "changed while it was read", mend=mend, path=path)
+        return self._remember(path, stamp, digest, settled=settled)
 
     def _try(self, path: Path) -> Digest | OSError:
         try:

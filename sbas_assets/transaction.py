@@ -230,7 +230,7 @@ def _finish(job: Job, files: Mapping[str, Path], sealed: Collection[str], proven
 def _digest(job: Job, file: Path) -> None:
     # a network's file server may set the time as it takes the content: then it is read after the move
     with suppress(OutsideError):
-        job.digests.of(file)
+        job.digests.of_own(file)
 
 
 def _flush(file: Path) -> None:

@@ -168,7 +168,7 @@ def _write_segment(job: Job, source: StackSource, found: Arrangement, origin: st
         lay_out(h5, {**source.blanks(len(found.written)), **contents})
         h5.attrs["origin"] = origin
         fill_stack(h5, source.images, _layers(source, found, opened))
-    sealed = new.with_name(f"{job.digests.of(new).sha256[:DIGITS]}.h5")
+    sealed = new.with_name(f"{job.digests.of_own(new).sha256[:DIGITS]}.h5")
     new.replace(sealed)
     job.digests.moved(new, sealed)
     return sealed
