@@ -13,7 +13,9 @@ import numpy as np
 
 from sbas_assets.errors import InputError
 from sbas_assets.mintpy import workfolder
+from sbas_assets.mintpy.held_layers import Held
 from sbas_assets.mintpy.loading import require_ion_pairs, stack_layout
+from sbas_assets.mintpy.solid_earth_tides import TIDES, correct_tides, made_with
 from sbas_assets.mintpy.template import Template
 from sbas_assets.mintpy.troposphere import DELAY_FILE
 from sbas_assets.mintpy.views import view_of_stack
@@ -24,7 +26,7 @@ from sbas_assets.sbas.series_dates import keep_dates
 from sbas_assets.sbas.series_ramp import deramp_series
 from sbas_assets.step import Job, Made, Step
 
-_SIDE_FILES = ("inputs/SET.h5", "ion.h5", "temporalCoherenceIon.h5", "numInvIon.h5")
+_SIDE_FILES = (TIDES, "ion.h5", "temporalCoherenceIon.h5", "numInvIon.h5")
 
 
 def make_corrected(job: Job) -> Made:
@@ -40,10 +42,10 @@ def make_corrected(job: Job) -> Made:
     point = job.facts()["reference_point"]
     pixel = f"{point['row']},{point['column']}"
     workfolder.write_template(job, {"mintpy.reference.yx": pixel, "mintpy.reference.lalo": "auto"})
-    files, unclear = workfolder.run(job, lambda: _correct(job))
+    files, unclear, tides = workfolder.run(job, lambda: _correct(job))
     if unclear:
         job.run.tell(f"deramped by MintPy's own routine, for too few pixels: {', '.join(unclear)}")
-    return _made(job, files)
+    return _made(job, files, tides)
 
 
 def _require_ion_dates(job: Job) -> None:
@@ -62,16 +64,19 @@ def _require_ion_dates(job: Job) -> None:
         )
 
 
-def _correct(job: Job) -> tuple[list[str], list[str]]:
-    """Run MintPy's steps, but deramp here.
+def _correct(job: Job) -> tuple[list[str], list[str], Held | None]:
+    """Run MintPy's steps, but deramp here, and compute tides of new dates only.
 
-    Returns the series files in the order they were made, the uncorrected one first, and the dates that MintPy deramped.
+    Returns the series files in the order they were made, the uncorrected one first, the dates that MintPy deramped, and
+    the tides that were there.
     """
     import mintpy.cli.diff
 
     workflow = workfolder.app(job.folder)
     names = workflow.get_timeseries_filename(workflow.template, str(job.folder))
-    workflow.run_solid_earth_tides_correction("correct_SET")
+    tides, step = None, names["correct_SET"]
+    if step["input"] != step["output"]:
+        tides = correct_tides(job, Path(step["input"]), Path(step["output"]))
     workflow.run_ionospheric_delay_correction("correct_ionosphere")
     chosen = method(job.template)
     if chosen in DELAY_FILE:
@@ -85,7 +90,7 @@ def _correct(job: Job) -> tuple[list[str], list[str]]:
         unclear = _deramp(job, Path(names["deramp"]["input"]), Path(names["deramp"]["output"]))
     steps = ("correct_SET", "correct_ionosphere", "correct_troposphere", "deramp")
     made = [Path(names[step]["output"]).name for step in steps]
-    return list(dict.fromkeys(["timeseries.h5", *made])), unclear
+    return list(dict.fromkeys(["timeseries.h5", *made])), unclear, tides
 
 
 def _with_delay(job: Job, series: Path, delay: Path) -> Path:
@@ -119,7 +124,7 @@ def _deramp(job: Job, series: Path, target: Path) -> list[str]:
     return done.by_mintpy
 
 
-def _made(job: Job, files: list[str]) -> Made:
+def _made(job: Job, files: list[str], tides: Held | None) -> Made:
     outputs = {name: job.folder / name for name in files[1:]}
     outputs |= {name: job.folder / name for name in _SIDE_FILES if (job.folder / name).is_file()}
     all_dates, all_before = spread_mm(job.folder / files[0], job.folder / "maskTempCoh.h5")
@@ -134,8 +139,16 @@ def _made(job: Job, files: list[str]) -> Made:
             "dates": len(dates),
             "spatial_std_before_mean_mm": round(float(np.mean(before)), 3),
             "spatial_std_after_mean_mm": round(float(np.mean(after)), 3),
+            **(
+                {"tides_computed": len(all_dates) - len(tides.dates), "tides_reused": len(tides.dates)} if tides else {}
+            ),
         },
-        facts={"series": files[-1], "dates": dates, "dates_without_correction": lost},
+        facts={
+            "series": files[-1],
+            "dates": dates,
+            "dates_without_correction": lost,
+            **({"tides_made_with": made_with()} if tides else {}),
+        },
         picture=series_picture(dates, after, title="Spread after the corrections", label="std in space (mm)"),
     )
 
@@ -181,7 +194,7 @@ TIMESERIES_CORRECTED = Step(
         "mintpy.deramp",
         "mintpy.deramp.",
     ),
-    code_version="2",
+    code_version="3",
     make=make_corrected,
     off=_off,
     state=workfolder.user_file_digests,

@@ -7,7 +7,6 @@ gives it. Which dates have weather is decided in troposphere.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,24 +17,16 @@ import h5py
 import numpy as np
 
 from sbas_assets.mintpy import workfolder
+from sbas_assets.mintpy.held_layers import SERIES, Held, copy_layers
 from sbas_assets.mintpy.workfolder import GEOMETRY
 from sbas_assets.provenance import Record, damaged_outputs, read_record
 from sbas_assets.sbas.product_file import Blank, product_file
 from sbas_assets.step import Job
 
 ERA5_DELAY = "inputs/ERA5.h5"
-_SERIES = "timeseries"
 # absolute delays refer to nothing
 _REFERENCE = frozenset({"REF_DATE", "REF_X", "REF_Y", "REF_LAT", "REF_LON"})
 _LIBRARIES = ("mintpy", "pyaps3", "pygrib", "scipy", "numpy")
-
-
-@dataclass(frozen=True)
-class Held:
-    """Dates whose layers an earlier file holds as they would be computed."""
-
-    file: Path
-    dates: frozenset[str] = frozenset()
 
 
 def era5_delays(job: Job, gribs: Mapping[str, Path]) -> Held:
@@ -116,11 +107,11 @@ def write_delays(target: Path, series: Path, geometry: Path, gribs: Mapping[str,
     """
     with h5py.File(geometry, "r") as h5:
         shape = h5["height"].shape
-    datasets: dict[str, Any] = {"date": np.array(list(gribs), dtype=np.bytes_), _SERIES: Blank((len(gribs), *shape))}
+    datasets: dict[str, Any] = {"date": np.array(list(gribs), dtype=np.bytes_), SERIES: Blank((len(gribs), *shape))}
     with product_file(target, _attributes(series, list(gribs)), datasets) as h5:
         layers = {date: number for number, date in enumerate(gribs)}
-        _copy(held, h5[_SERIES], layers)
-        _compute(geometry, h5[_SERIES], layers, {date: path for date, path in gribs.items() if date not in held.dates})
+        copy_layers(held, h5[SERIES], layers)
+        _compute(geometry, h5[SERIES], layers, {date: path for date, path in gribs.items() if date not in held.dates})
 
 
 def _attributes(series: Path, dates: list[str]) -> dict[str, Any]:
@@ -129,16 +120,7 @@ def _attributes(series: Path, dates: list[str]) -> dict[str, Any]:
     found = {key: value for key, value in readfile.read_attribute(str(series)).items() if key not in _REFERENCE}
     # the delays may have fewer dates than the series
     ends = {key: value for key, value in (("START_DATE", dates[0]), ("END_DATE", dates[-1])) if key in found}
-    return {**found, **ends, "FILE_TYPE": _SERIES, "UNIT": "m"}
-
-
-def _copy(held: Held, images: h5py.Dataset, layers: Mapping[str, int]) -> None:
-    if not held.dates:
-        return
-    with h5py.File(held.file, "r") as h5:
-        for number, date in enumerate(h5["date"][:]):
-            if date.decode() in held.dates:
-                images[layers[date.decode()]] = h5[_SERIES][number]
+    return {**found, **ends, "FILE_TYPE": SERIES, "UNIT": "m"}
 
 
 def _compute(geometry: Path, images: h5py.Dataset, layers: Mapping[str, int], gribs: Mapping[str, Path]) -> None:
