@@ -133,13 +133,18 @@ def template(config: SimulationConfig) -> dict[str, str]:
     }
 
 
+def add_frame(stack: Path, root: Path, options: Mapping[str, str]) -> Measured:
+    """Add the stack as a frame of a root folder."""
+    settings = [word for name, value in options.items() for word in ("--set", f"{name}={value}")]
+    command = [*PROGRAM, "frames", "add", KEY, "--stack", str(stack), *settings]
+    return measure(command, env=environment(SBAS_ROOT=str(root)))
+
+
 def run_ours(stack: Path, folder: Path, options: Mapping[str, str]) -> Chain:
     """Add the frame and bring it up to date, in a root folder of its own."""
     root = folder / "root"
-    roots = environment(SBAS_ROOT=str(root))
-    settings = [word for name, value in options.items() for word in ("--set", f"{name}={value}")]
-    added = measure([*PROGRAM, "frames", "add", KEY, "--stack", str(stack), *settings], env=roots)
-    ran = measure([*PROGRAM, "run", KEY, "--json"], env=roots)
+    added = add_frame(stack, root, options)
+    ran = measure([*PROGRAM, "run", KEY, "--json"], env=environment(SBAS_ROOT=str(root)))
     steps = {made["asset"]: made["seconds"] for made in json.loads(ran.output)["assets"]}
     peak = max(added.peak_bytes, ran.peak_bytes)
     both = Measured(added.seconds + ran.seconds, peak, (*added.lines, *ran.lines))

@@ -1,6 +1,6 @@
 """One new date: the network inversion as an update beside the inversion of all pairs, in the same run.
 
-    python -m sbas_assets_tests.benchmarks.update [--json] [--quick]
+    python -m sbas_assets_tests.benchmarks.inversion_update [--json] [--quick]
 
 A stack of 100 dates and 300 pairs (three connections, 500 x 500 pixels; a random walk, noise and coherence
 of its own for every pixel) is inverted without its last date, which keeps what an update needs. Then, each in a process
@@ -100,7 +100,7 @@ class Folder:
 
 def compare(recipe: Recipe, runs: int) -> dict[str, Any]:
     """Medians of all ways on one stack."""
-    with tempfile.TemporaryDirectory(prefix="sbas-update-") as name:
+    with tempfile.TemporaryDirectory(prefix="sbas-inversion-") as name:
         folder = Folder(Path(name))
         write_stack(recipe, folder.stack)
         folder.show(recipe.dates - 1)
