@@ -207,8 +207,11 @@ def _holder(lock: Path) -> str:
         return "another run"
 
 
-def atomic_write(path: Path, content: str | bytes) -> None:
-    """Write a small file so that a reader sees the old content or the new one, never a part."""
+def atomic_write(path: Path, content: str | bytes, *, flushed: bool = True) -> None:
+    """Write a small file so that a reader sees the old content or the new one, never a part.
+
+    After a power cut too, unless it is not `flushed`: then `flush` has to follow.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # one name per process: two runs that write the same file must not share the temporary one
     beside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -216,11 +219,20 @@ def atomic_write(path: Path, content: str | bytes) -> None:
     try:
         with beside.open("wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if flushed:
+                file.flush()
+                os.fsync(file.fileno())
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+    if flushed:
+        sync_folder(path.parent)
+
+
+def flush(path: Path) -> None:
+    """Let a file that has its name survive a power cut."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
     sync_folder(path.parent)
 
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import obstore
 from botocore.credentials import Credentials
 from botocore.exceptions import NoCredentialsError
-from obstore.exceptions import AlreadyExistsError, PermissionDeniedError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, PreconditionError
 from obstore.store import S3Store
 
 from sbas_assets.published.deadlines import FIRST_WAIT_S, RETRIES, Deadlines
@@ -76,6 +76,14 @@ class ObjectWriter:
         """Write an object."""
         with self._explained():
             obstore.put(self._store, key, data, use_multipart=False)
+
+    def copy(self, source: str, key: str) -> bool:
+        """Let the server copy an object; tell whether it did. Any fault means only that the bytes have to be sent."""
+        try:
+            obstore.copy(self._store, source, key)
+        except (BaseError, OSError):
+            return False
+        return True
 
     def put_if(self, key: str, data: bytes, expected: str | None) -> str:
         """Write an object if it has the tag `expected`, or if it does not exist, and return its new tag.

@@ -4,7 +4,8 @@ Belongs here: which bytes go out, and their checksums. Does not belong here: arr
 whole is complete (`zarr_product`).
 
 A data version decides every byte, so whatever an earlier attempt at it left, or sends late, is either right or
-replaced: an attempt goes on where the one before it stopped.
+replaced: an attempt goes on where the one before it stopped. What an earlier version holds under the same name is
+copied inside the store, where the store can do that and tells for certain that it is the same.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from zarr.abc.store import ByteRequest
 from zarr.abc.store import Store as ZarrStore
@@ -22,6 +24,9 @@ from sbas_assets.published.manifest import Manifest, StoredObject
 from sbas_assets.published.store import DATA, Store
 
 _METADATA = "zarr.json"
+WORTH_COPYING = 1 << 16
+"""Bytes of the smallest object that is copied: sending a smaller one takes no longer than asking for its copy."""
+_FLUSHING = 4  # threads that only wait
 
 
 class RecordingStore(ZarrStore):
@@ -33,17 +38,23 @@ class RecordingStore(ZarrStore):
         Where the objects go.
     folder : str
         Full path of the version's folder.
+    earlier : str, optional
+        That of an earlier version.
     """
 
     supports_writes = True
     supports_deletes = False
     supports_listing = True
 
-    def __init__(self, store: Store, folder: str) -> None:
+    def __init__(self, store: Store, folder: str, earlier: str | None = None) -> None:
         super().__init__()
         self._target = store
         self._folder = folder
         self._there = store.listing(folder)
+        self._earlier = earlier
+        self._before = store.listing(earlier) if earlier and store.is_s3 else {}
+        self._pool = ThreadPoolExecutor(_FLUSHING, "sbas-flush")
+        self._flushing: list[Future[None]] = []
         self._kept: dict[str, Buffer] = {}
         self._metadata = MemoryStore(self._kept)
         self._objects: dict[str, StoredObject] = {}
@@ -59,15 +70,34 @@ class RecordingStore(ZarrStore):
             What it shall hold.
         """
         path, there = f"{self._folder}/{name}", self._there.get(name)
-        if there is None or not self._target.holds(path, data, there):
-            self._target.put(path, data)
+        held = there is not None and self._target.holds(path, data, there)
+        if not held and not self._copied(name, data):
+            self._target.put(path, data, flushed=False)
+        # what a killed attempt has left may be in memory only, too
+        self._flushing.append(self._pool.submit(self._target.flush, path))
         self._objects[name] = StoredObject(name, len(data), hashlib.sha256(data).hexdigest())
 
+    def _copied(self, name: str, data: bytes) -> bool:
+        """Copy what an earlier version surely holds; after a copy that failed nothing more is tried."""
+        before, source = self._before.get(name), f"{self._earlier}/{name}"
+        if before is None or len(data) < WORTH_COPYING or not self._target.holds(source, data, before):
+            return False
+        copied = self._target.copy(source, f"{self._folder}/{name}")
+        if not copied:
+            self._before = {}
+        return copied
+
     def finish(self) -> Manifest:
-        """Send the metadata, the root's last, remove what is not of this version, and list what is."""
+        """Send the metadata, the root's last, remove what is not of this version, and list what is.
+
+        All objects survive a power cut then, so that the manifest may follow.
+        """
         for key in sorted(self._kept, key=lambda key: (key == _METADATA, key)):
             self.put(f"{DATA}/{key}", self._kept[key].to_bytes())
         self._target.delete([f"{self._folder}/{name}" for name in self._there if name not in self._objects])
+        for flushed in self._flushing:
+            flushed.result()
+        self._pool.shutdown()
         return Manifest(tuple(self._objects[name] for name in sorted(self._objects)))
 
     def __eq__(self, other: object) -> bool:

@@ -127,6 +127,7 @@ def _publish_step(product: str, source: Source) -> Step:
         from sbas_assets.published.zarr_product import write_product
 
         publish = job.frame.config.publish
+        earlier = published_of(read_record(job.workspace, job.step.name))
         written = [
             write_product(
                 file,
@@ -140,6 +141,7 @@ def _publish_step(product: str, source: Source) -> Step:
                 geometry=job.workspace.root / GEOMETRY,
                 beside=bool(suffix),
                 mantissa_bits=publish.mantissa_bits,
+                earlier=earlier.get(product + suffix),
             )
             for suffix, record, file in source.find(job.frame, job.inputs)
         ]
@@ -154,7 +156,7 @@ def _publish_step(product: str, source: Source) -> Step:
         name=asset_of(product),
         upstream=source.assets,
         options=("mintpy.geocode", *filter(None, (source.option,))),
-        code_version="3",
+        code_version="4",
         make=make,
         off=source.off,
         state=_wishes,

@@ -29,7 +29,7 @@ from sbas_assets.published.deadlines import Deadlines
 from sbas_assets.published.local_objects import digest, only_writer, remove_files
 from sbas_assets.published.object_info import ObjectInfo
 from sbas_assets.published.store_faults import bucket_missing, conflict, store_faults, url_error
-from sbas_assets.workspace import atomic_write
+from sbas_assets.workspace import atomic_write, flush
 
 if TYPE_CHECKING:
     from sbas_assets.published.object_writer import ObjectWriter
@@ -117,14 +117,26 @@ class Store:
             return []
         return sorted(entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in entries if entry["type"] == "directory")
 
-    def put(self, path: str, data: bytes) -> None:
-        """Write an object so that a reader sees the old bytes or the new ones, never a part."""
+    def put(self, path: str, data: bytes, *, flushed: bool = True) -> None:
+        """Write an object so that a reader sees the old bytes or the new ones, never a part.
+
+        An object that is not `flushed` may be lost by a power cut until `flush` is done.
+        """
         if self.is_local:
-            atomic_write(Path(path), data)
+            atomic_write(Path(path), data, flushed=flushed)
         elif self.is_s3:
             self._writer.put(self._key(path), data)
         else:
             self.fs.pipe_file(path, data)
+
+    def flush(self, path: str) -> None:
+        """Make an object last that was put without; no other store than a folder puts one so."""
+        if self.is_local:
+            flush(Path(path))
+
+    def copy(self, source: str, path: str) -> bool:
+        """Let a bucket copy an object by itself; tell whether it did. In a folder that would cost what writing does."""
+        return self.is_s3 and self._writer.copy(self._key(source), self._key(path))
 
     def put_if(self, path: str, data: bytes, expected: str | None) -> str:
         """Write a small object unless somebody else has written it meanwhile.

@@ -67,6 +67,7 @@ def write_product(  # noqa: PLR0917 (the order of the folders it writes)
     geometry: Path | None = None,
     beside: bool = False,
     mantissa_bits: int | None = None,
+    earlier: ProductVersion | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Written:
     """Write one MintPy HDF5 product; the same source and arguments give the same bytes. No reader sees it yet.
@@ -95,6 +96,8 @@ def write_product(  # noqa: PLR0917 (the order of the folders it writes)
         It is the radar original of a geocoded product, and gets a name of its own.
     mantissa_bits : int, optional
         Bits of the mantissa that float32 numbers keep; all when None.
+    earlier : ProductVersion, optional
+        A version that may have objects in common with this one; it need not be there any more.
     storage_options : mapping, optional
         Given to fsspec.
 
@@ -125,7 +128,7 @@ def write_product(  # noqa: PLR0917 (the order of the folders it writes)
         manifest = _intact_manifest(store, store.path(folder))
         reused = manifest is not None
         if manifest is None:
-            target = RecordingStore(store, store.path(folder))
+            target = RecordingStore(store, store.path(folder), store.path(earlier.folder) if earlier else None)
             arrays = build_arrays(file, product, places, mantissa_bits=mantissa_bits)
             attributes = root_attributes(file, product, frame, version, provenance, geometry=places)
             # a block is in memory as read, as a contiguous copy and as compressed chunks

@@ -62,12 +62,12 @@ def _announce() -> None:
     def saying(name: str) -> None:
         real: Callable[..., object] = getattr(Store, name)
 
-        def write(self: Store, paths: object, *rest: object) -> object:
+        def write(self: Store, paths: object, *rest: object, **how: object) -> object:
             nonlocal moved
             phase = "removal" if name == "delete" else phase_of(str(paths), moved)
             if paths:
                 os.write(1, f"{phase}\n".encode())
-            done = real(self, paths, *rest)
+            done = real(self, paths, *rest, **how)
             moved |= phase == "pointer"
             return done
 

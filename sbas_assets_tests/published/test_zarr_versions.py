@@ -58,9 +58,9 @@ def test_a_killed_write_leaves_the_old_version_to_readers_and_is_gone_on_with(ge
     sent = []
     put = Store.put
 
-    def watched(self: Store, path: str, data: bytes) -> None:
+    def watched(self: Store, path: str, data: bytes, **how: bool) -> None:
         sent.append(path)
-        put(self, path, data)
+        put(self, path, data, **how)
 
     monkeypatch.setattr(Store, "put", watched)
     done = publish(geo.velocity, "velocity", "b2")
