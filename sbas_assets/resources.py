@@ -22,9 +22,9 @@ from sbas_assets.frames import FrameCatalogue
 from sbas_assets.step import Frame, Outcome, Run, Step
 from sbas_assets.survey import STACK_ASSET, require_stack
 from sbas_assets.transaction import execute
-from sbas_assets.workspace import LOCK_TAG, FrameLocks, Settings
+from sbas_assets.workspace import SIGN_TAG, FrameLocks, Settings
 
-RUN_TAGS = ("sbas/frame", "sbas/track", LOCK_TAG)
+RUN_TAGS = ("sbas/frame", "sbas/track", SIGN_TAG)
 MAX_RETRIES = 3
 FIRST_DELAY_S = 10.0
 
@@ -105,10 +105,10 @@ class Platform(dg.ConfigurableResource):
         run = Run(run_id=context.run.run_id, tell=log.info, warn=log.warning, echo=self.echo)
         if key not in self._begun:
             frame = self.frame(key)
+            values = (frame.key, str(frame.config.track), str(self._locks.sign_on(frame.workspace, run.run_id)))
+            context.instance.add_run_tags(run.run_id, dict(zip(RUN_TAGS, values, strict=True)))
             self._locks.acquire(frame.workspace, run.run_id, log.warning)
             frame.workspace.write_template(frame.template.text)
-            values = (frame.key, str(frame.config.track), f"{run.run_id} {frame.workspace.root}")
-            context.instance.add_run_tags(run.run_id, dict(zip(RUN_TAGS, values, strict=True)))
             # only now that the lock is held: another run may have changed files until then
             self._begun[key] = _Begun(frame, Digests(frame.workspace.digests))
         return self._begun[key].frame, run

@@ -20,8 +20,8 @@ from filelock import FileLock, Timeout
 from sbas_assets.errors import OutsideError
 
 LOCK_PATIENCE_S = 12 * 3600.0
-LOCK_TAG = "sbas/lock"
-"""Tag of a run that has the lock of a work folder, or had it: the run's id and the folder."""
+SIGN_TAG = "sbas/sign"
+"""Tag of a run that has begun with its frame: the file that it holds a lock on while it lives."""
 
 
 @dataclass(frozen=True)
@@ -134,12 +134,24 @@ class FrameLocks:
     """The frames that this process holds, each for one run at a time.
 
     A lock is taken at a run's first step and kept until `release`, so two runs of one frame never interleave
-    within a process that executes the whole run. The kernel drops the lock of a killed process.
+    within a process that executes the whole run. The kernel drops the lock of a killed process. Beside it a run has a
+    lock of its own, its sign of life, also while it waits for the frame's.
     """
 
     def __init__(self, patience_s: float = LOCK_PATIENCE_S) -> None:
         self.patience_s = patience_s
         self._held: dict[Path, FileLock] = {}
+        self._signs: list[FileLock] = []
+
+    def sign_on(self, workspace: Workspace, run_id: str) -> Path:
+        """Lock a run's sign of life, and return its path."""
+        sign = workspace.hidden / "runs" / run_id
+        sign.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(sign)
+        # whoever asks whether it is locked holds it for a moment
+        lock.acquire()
+        self._signs.append(lock)
+        return sign
 
     def acquire(self, workspace: Workspace, run_id: str, tell: Callable[[str], None]) -> None:
         """Take the frame's lock, waiting for its holder.
@@ -170,6 +182,9 @@ class FrameLocks:
                     frame=workspace.frame,
                 ) from None
         self._held[path] = lock
+        for sign in workspace.hidden.glob("runs/*"):
+            if is_signed_off(sign):
+                sign.unlink(missing_ok=True)
         owner = {"run": run_id, "pid": os.getpid(), "host": socket.gethostname()}
         atomic_write(path.with_name("lock.owner"), json.dumps(owner))
 
@@ -178,25 +193,23 @@ class FrameLocks:
         while self._held:
             _, lock = self._held.popitem()
             lock.release()
+        while self._signs:
+            sign = self._signs.pop()
+            Path(sign.lock_file).unlink(missing_ok=True)
+            sign.release()
 
 
-def lock_holder(folder: Path) -> str | None:
-    """Return the id of the run that holds the lock of a work folder, or None if nobody does.
-
-    Raises
-    ------
-    OSError
-        There is no lock to be seen from here.
-    """
-    path = folder / ".sbas" / "lock"
-    owner = json.loads(path.with_name("lock.owner").read_text())
-    lock = FileLock(path)
+def is_signed_off(sign: Path) -> bool:
+    """Whether nobody holds the sign of a run any more, because the run has ended or was killed."""
+    if not sign.exists():
+        return True
+    lock = FileLock(sign)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        return str(owner["run"])
+        return False
     lock.release()
-    return None
+    return True
 
 
 def _holder(lock: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -25,11 +26,11 @@ from filelock import FileLock, Timeout
 from sbas_assets.commands.home import default_config
 from sbas_assets.definitions import JOB
 from sbas_assets.frames import FrameCatalogue, frame_config
+from sbas_assets_tests.frames_at_work import asset_names
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 WORKSPACE = str(REPOSITORY / "workspace.yaml")
 SELECTOR = {"repositoryLocationName": "sbas_assets", "repositoryName": "__repository__"}
-PATIENCE_S = 240
 UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 REPOSITORIES = "query { repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
@@ -48,7 +49,9 @@ class Installation:
     environment: Mapping[str, str]
     port: int
     processes: dict[Program, subprocess.Popen[bytes]] = field(default_factory=dict)
+    groups: list[int] = field(default_factory=list)
     most: int = 0
+    patience_s: float = 600
 
     def add(self, frame: str, stack: Path, **more: Any) -> None:
         """Add a frame without weather data, as a partition too."""
@@ -72,15 +75,20 @@ class Installation:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
+        self.groups.append(self.processes[program].pid)
 
     def kill(self, program: Program) -> None:
         """End the program alone, at once: its code server and its runs go on."""
         self.processes[program].kill()
         self.processes.pop(program).wait()
 
-    def end(self) -> None:
+    def switch_off(self) -> None:
+        """End everything at once: code servers and runs too."""
+        self.end(signal.SIGKILL)
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         for process in self.processes.values():
-            os.killpg(process.pid, signal.SIGTERM)
+            os.killpg(process.pid, how)
         for process in self.processes.values():
             process.wait(timeout=60)
         self.processes.clear()
@@ -102,8 +110,8 @@ class Installation:
         except OSError:
             return False
 
-    def wait(self, until: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
-        deadline = time.monotonic() + patience_s
+    def wait(self, until: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + self.patience_s
         while not until():
             assert all(process.poll() is None for process in self.processes.values()), self.log()
             assert time.monotonic() < deadline, self.log()
@@ -119,6 +127,14 @@ class Installation:
         """Launch the job for frames through the webserver, as the UI does; the daemon has to work it off."""
         selector = {"partitionSetName": f"{JOB}_partition_set", "repositorySelector": SELECTOR}
         asked = self.ask(BACKFILL, p={"selector": selector, "partitionNames": list(frames)})
+        launched = asked["launchPartitionBackfill"]
+        assert launched["__typename"] == "LaunchBackfillSuccess", launched
+        return str(launched["backfillId"])
+
+    def launch_asset_backfill(self, *frames: str) -> str:
+        """Launch all assets of frames through the webserver, as the UI's asset graph does."""
+        assets = [{"path": [name]} for name in sorted(asset_names())]
+        asked = self.ask(BACKFILL, p={"assetSelection": assets, "partitionNames": list(frames)})
         launched = asked["launchPartitionBackfill"]
         assert launched["__typename"] == "LaunchBackfillSuccess", launched
         return str(launched["backfillId"])

@@ -1,4 +1,4 @@
-"""Whether a started run lives, by the lock of its frame."""
+"""Whether a started run lives, by the lock that is its sign of life."""
 
 from __future__ import annotations
 
@@ -16,26 +16,29 @@ from dagster._core.launcher import WorkerStatus
 from sbas_assets.automation import launcher
 from sbas_assets.automation.launcher import FrameRunLauncher
 from sbas_assets.commands.home import default_config
-from sbas_assets.workspace import LOCK_TAG, FrameLocks, Settings, Workspace
+from sbas_assets.errors import OutsideError
+from sbas_assets.workspace import SIGN_TAG, FrameLocks, Settings, Workspace
 
 RUN = "b8f3"
 HOLD = """
 import sys
 from pathlib import Path
 from sbas_assets.workspace import FrameLocks, Settings
-FrameLocks().acquire(Settings.under(Path(sys.argv[1])).workspace("F"), sys.argv[2], print)
-print("held", flush=True)
+FrameLocks().sign_on(Settings.under(Path(sys.argv[1])).workspace("F"), sys.argv[2])
+print("signed", flush=True)
 input()
 """
+LIVES = (WorkerStatus.RUNNING, None)
+KILLED = (WorkerStatus.FAILED, "it has left no sign of life: it was killed")
 
 
 @pytest.fixture
-def holder(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with the frame's lock, as a run has it."""
+def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with a sign of life, as a run has it."""
     words = [sys.executable, "-c", HOLD, str(tmp_path), RUN]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
+        assert process.stdout.readline() == b"signed\n"
         yield process
         process.kill()
 
@@ -45,59 +48,80 @@ def workspace(tmp_path: Path) -> Workspace:
     return Settings.under(tmp_path).workspace("F")
 
 
-def started(workspace: Workspace, run: str = RUN, tag: str | None = None) -> dg.DagsterRun:
-    return dg.DagsterRun("process_frame", run, tags={LOCK_TAG: tag or f"{run} {workspace.root}"})
+@pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launcher, "GRACE_S", 0.0)
 
 
-def ask(asked: FrameRunLauncher, run: dg.DagsterRun) -> WorkerStatus:
-    return asked.check_run_worker_health(run).status
+def started(workspace: Workspace, run: str = RUN, sign: str = RUN) -> dg.DagsterRun:
+    tags = {SIGN_TAG: str(workspace.hidden / "runs" / sign), "dagster/partition": "F"}
+    return dg.DagsterRun("process_frame", run, tags=tags)
 
 
-def test_a_run_lives_while_it_holds_its_lock_and_is_lost_some_time_after(
-    holder: subprocess.Popen[bytes], workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+def ask(run: dg.DagsterRun, asked: FrameRunLauncher | None = None) -> tuple[WorkerStatus, str | None]:
+    found = (asked or FrameRunLauncher()).check_run_worker_health(run)
+    return found.status, found.msg
+
+
+def test_a_run_lives_until_its_process_dies_and_is_lost_some_time_after(
+    process: subprocess.Popen[bytes], workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, run = FrameRunLauncher(), started(workspace)
-    assert ask(asked, run) is WorkerStatus.RUNNING
-    holder.send_signal(signal.SIGKILL)
-    holder.wait()
-    assert ask(asked, run) is WorkerStatus.RUNNING, "it may be about to tell that it has ended"
+    assert ask(run, asked) == LIVES
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert ask(run, asked) == LIVES, "it may be about to tell that it has ended"
     monkeypatch.setattr(launcher, "GRACE_S", 0.0)
-    found = asked.check_run_worker_health(run)
-    assert (found.status, found.msg) == (WorkerStatus.FAILED, "it no longer holds its frame's lock: it was killed")
+    assert ask(run, asked) == KILLED
 
 
-def test_a_run_whose_lock_another_has_taken_meanwhile_is_lost(
-    holder: subprocess.Popen[bytes], workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(launcher, "GRACE_S", 0.0)
-    assert holder.poll() is None
-    assert ask(FrameRunLauncher(), started(workspace, "0aa1")) is WorkerStatus.FAILED
+@pytest.mark.usefixtures("no_grace")
+def test_a_run_that_waits_for_another_run_of_the_frame_lives(workspace: Workspace) -> None:
+    first, second = FrameLocks(), FrameLocks(patience_s=0)
+    first.sign_on(workspace, "first")
+    first.acquire(workspace, "first", print)
+    second.sign_on(workspace, "second")
+    with pytest.raises(OutsideError, match="frame-busy"):
+        second.acquire(workspace, "second", print)
+    assert ask(started(workspace, "first", "first")) == LIVES
+    assert ask(started(workspace, "second", "second")) == LIVES
+    for locks, name in ((second, "second"), (first, "first")):
+        locks.release()
+        assert ask(started(workspace, name, name)) == KILLED
+    assert list((workspace.hidden / "runs").iterdir()) == []
 
 
-def test_a_run_that_waits_for_the_lock_lives_also_with_the_tags_of_the_run_before(
-    holder: subprocess.Popen[bytes], workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(launcher, "GRACE_S", 0.0)
-    assert holder.poll() is None
-    again = started(workspace, "0aa1", tag=f"{RUN} {workspace.root}")
-    assert ask(FrameRunLauncher(), again) is WorkerStatus.RUNNING
-    assert ask(FrameRunLauncher(), dg.DagsterRun("process_frame", "0aa2")) is WorkerStatus.RUNNING
-
-
-def test_a_run_whose_folder_cannot_be_seen_from_here_lives(
+@pytest.mark.usefixtures("no_grace")
+def test_the_tags_of_the_run_before_are_not_taken_for_its_own(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launcher, "GRACE_S", 0.0)
-    assert ask(FrameRunLauncher(), started(workspace)) is WorkerStatus.RUNNING
+    again = started(workspace, "0aa1", sign=RUN)
+    assert ask(again) == LIVES
+    monkeypatch.setattr(launcher, "BEGIN_S", 0.0)
+    assert ask(again) == (WorkerStatus.FAILED, "it has not begun with its frame")
 
 
-def test_to_ask_leaves_the_lock_free(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launcher, "GRACE_S", 0.0)
-    locks = FrameLocks(patience_s=0)
-    locks.acquire(workspace, RUN, print)
-    locks.release()
-    assert ask(FrameRunLauncher(), started(workspace)) is WorkerStatus.FAILED
-    locks.acquire(workspace, RUN, print)
+@pytest.mark.usefixtures("no_grace")
+def test_a_run_of_a_folder_out_of_sight_lives(workspace: Workspace) -> None:
+    assert ask(started(workspace)) == LIVES
+
+
+def test_a_run_of_no_frame_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launcher, "BEGIN_S", 0.0)
+    assert ask(dg.DagsterRun("some_job", "0aa2")) == LIVES
+
+
+def test_what_killed_runs_have_left_goes_with_the_next_run(
+    process: subprocess.Popen[bytes], workspace: Workspace
+) -> None:
+    process.kill()
+    process.wait()
+    signs = workspace.hidden / "runs"
+    assert [sign.name for sign in signs.iterdir()] == [RUN]
+    locks = FrameLocks()
+    locks.sign_on(workspace, "next")
+    locks.acquire(workspace, "next", print)
+    assert [sign.name for sign in signs.iterdir()] == ["next"]
     locks.release()
 
 
