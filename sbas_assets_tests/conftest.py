@@ -1,10 +1,24 @@
-"""No test speaks to the real Climate Data Store, whatever credentials the machine has."""
+"""For all tests: long files first, samples or all moments, and nobody speaks to the real Climate Data Store."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--exhaustive", action="store_true", help="kill at every moment, instead of at a sample of them")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.fixture
+def exhaustive(request: pytest.FixtureRequest) -> bool:
+    """Whether tests of many moments should try them all."""
+    return bool(request.config.getoption("exhaustive"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,6 +14,8 @@ from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
 from sbas_assets_tests.frames_at_work import SHARED, FrameAtWork, datasets, differences, product_files
 from sbas_assets_tests.oracle import run_mintpy
 
+pytestmark = pytest.mark.long
+
 TOLERANCE = 1e-6
 MEXICO = SHARED / "mexico_city_T005A"
 GOLDEN = SHARED / "topsstack_golden" / "10_stack_desc_S1A_VV_2swath"

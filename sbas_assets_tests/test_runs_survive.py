@@ -18,6 +18,8 @@ from sbas_assets.published.verify import verify_frame
 from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
 from sbas_assets_tests.test_products_are_reproducible import without_run
 
+pytestmark = pytest.mark.long
+
 KEY = "T071D_killed"
 REPOSITORY = Path(__file__).resolve().parents[1]
 OPTIONS = [

@@ -12,6 +12,8 @@ from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
 from sbas_assets_tests.frames_at_work import FrameAtWork, differences, product_files
 from sbas_assets_tests.mintpy.stack_deliveries import PAIRS, Delivery
 
+pytestmark = pytest.mark.long
+
 DATES = regular_dates("20200511", 8, 24)
 STACK = "inputs/ifgramStack.h5"
 OPTIONS = {

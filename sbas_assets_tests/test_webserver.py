@@ -26,6 +26,8 @@ from sbas_assets.frames import FrameCatalogue, frame_config
 from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
 from sbas_assets_tests.frames_at_work import asset_names
 
+pytestmark = pytest.mark.long
+
 KEY = "T071D_web"
 REPOSITORY = Path(__file__).resolve().parents[1]
 WORKSPACE = str(REPOSITORY / "workspace.yaml")

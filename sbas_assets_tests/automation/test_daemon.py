@@ -14,6 +14,8 @@ from dagster._core.execution.backfill import BulkActionStatus
 from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
 from sbas_assets_tests.installation import Installation, installation
 
+pytestmark = pytest.mark.long
+
 FRAMES = ("A", "B", "C", "D")
 # the first one is killed, while the backfill waits for others: after the last one's end Dagster starts none again
 KILLED, BROKEN = "A", "B"

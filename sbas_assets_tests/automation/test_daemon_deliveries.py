@@ -15,6 +15,8 @@ from sbas_assets_tests.automation.deliveries import DATES, Delivery
 from sbas_assets_tests.frames_at_work import asset_names
 from sbas_assets_tests.installation import Installation, installation
 
+pytestmark = pytest.mark.long
+
 FIRST = 5
 
 

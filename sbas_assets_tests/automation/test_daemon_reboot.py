@@ -13,6 +13,8 @@ from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
 from sbas_assets_tests.frames_at_work import asset_names
 from sbas_assets_tests.installation import Installation, installation
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def one_frame(tmp_path: Path) -> Iterator[Installation]:

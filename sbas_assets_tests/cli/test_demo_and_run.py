@@ -18,6 +18,8 @@ from sbas_assets.mintpy import velocity
 from sbas_assets_tests.cli.conftest import PROGRAM, Call, Demo, environment, program
 from sbas_assets_tests.frames_at_work import asset_names
 
+pytestmark = pytest.mark.long
+
 ASSETS = asset_names()
 
 

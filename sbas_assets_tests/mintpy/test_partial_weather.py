@@ -28,6 +28,8 @@ from sbas_assets_tests.mintpy.weather_files import (
 from sbas_assets_tests.oracle import run_mintpy
 from sbas_assets_tests.test_mintpy_is_the_oracle import with_our_point
 
+pytestmark = pytest.mark.long
+
 DATES = (*DAYS, "20220113", "20220125", "20220206", "20220218")
 OPTIONS = {
     **AT_14_UTC,

@@ -25,6 +25,8 @@ from .publication_trial import TAG, Trial, saw_whole_versions
 from .publisher import PHASES
 from .watcher import Watcher
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ["sbas_assets_tests.published.ceph_fixtures"]
 SEED = 20261122
 REQUEST_S = 5

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from sbas_assets.simulate import SimulationConfig, Truth, compare_velocity, regular_dates, simulate_stack
 
+pytestmark = pytest.mark.long
+
 COMMON = """
 mintpy.load.autoPath = yes
 mintpy.load.processor = isce

@@ -23,6 +23,8 @@ from sbas_assets_tests.weather.conftest import OPTIONS
 from sbas_assets.weather.gribs import judge, read_fields
 from sbas_assets.weather.tiles import Area, Tile
 
+pytestmark = pytest.mark.long
+
 NORTH, SOUTH = Tile(Area(10, 20, 20, 30), 14), Tile(Area(-20, -10, 20, 30), 14)
 AREAS = (NORTH, SOUTH)
 PLACES = 3
