@@ -8,7 +8,10 @@ be retried. Anything else that is raised is a defect of this package.
 from __future__ import annotations
 
 import errno
+import re
 from os import PathLike, fspath
+
+_ERRNO = re.compile(r"\berrno = (\d+)")
 
 
 class SbasError(Exception):
@@ -82,7 +85,9 @@ def outside_fault(error: BaseException) -> OutsideError | None:
     error : exception
         Of a system call, or of HDF5, which hands on the system's error number.
     """
-    number = error.errno if isinstance(error, OSError) else None
+    # what fails when a file is closed has the number in its text only
+    told = _ERRNO.search(str(error))
+    number = (error.errno if isinstance(error, OSError) else None) or (int(told[1]) if told else None)
     if number in {errno.ENOSPC, errno.EDQUOT}:
         return OutsideError("disk-full", str(error), mend="free some space, then run again")
     if number in {errno.EAGAIN, errno.EACCES} and "lock file" in str(error):

@@ -27,7 +27,7 @@ from rasterio.io import DatasetReader, MemoryFile
 from rasterio.shutil import copy
 from rasterio.transform import Affine
 
-from sbas_assets.errors import InputError
+from sbas_assets.errors import InputError, OutsideError
 from sbas_assets.published.georeference import Grid, grid_of
 from sbas_assets.published.mintpy_file import BlockReader, MintPyFile
 from sbas_assets.published.variables import MAP, Variable, describe_dataset, primary_variable
@@ -66,8 +66,10 @@ def write_cog(file: MintPyFile, product: str, target: Path, attributes: Mapping[
     ------
     InputError
         ``product-unknown``, or ``product-source-invalid``: the file has no such map, or not of real numbers or a mask.
+    OutsideError
+        ``disk-full``.
     OSError
-        There is no room, or no permission.
+        It cannot be written for another reason, such as no permission.
     ValueError
         The product is a series.
     """
@@ -85,9 +87,11 @@ def write_cog(file: MintPyFile, product: str, target: Path, attributes: Mapping[
             copy(tiled, made, driver="COG", **_options(reader))
         except _GDAL_ERRORS as error:
             # GDAL does not hand on the system's error number
-            full = disk_usage(scratch).free < reader.dtype.itemsize * math.prod(reader.shape)
-            number = errno.ENOSPC if full else errno.EIO
-            raise OSError(number, f"GDAL cannot write it: {error}", str(target)) from error
+            if disk_usage(scratch).free < reader.dtype.itemsize * math.prod(reader.shape):
+                # the disk of the work folder: the store has no part in it
+                mend = "free some space, then run again"
+                raise OutsideError("disk-full", "there is no room for a GeoTIFF", mend=mend, path=target) from error
+            raise OSError(errno.EIO, f"GDAL cannot write it: {error}", str(target)) from error
         made.replace(target)
     return target
 

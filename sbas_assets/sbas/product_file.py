@@ -7,10 +7,13 @@ caller's business.
 
 from __future__ import annotations
 
+import errno
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 import h5py
@@ -24,6 +27,8 @@ PROVENANCE_ATTRIBUTE = "SBAS_ASSETS_PROVENANCE"
 # of a chunk: enough to compress well, and little of it read in vain when a block of rows ends inside
 _CHUNK_BYTES = 64 * 2**10
 _CHUNK_ROWS = 16
+# headers and attributes, and the small files that others write meanwhile
+_ROOM_BESIDE = 2**20
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,19 @@ def lay_out(h5: h5py.File, datasets: Mapping[str, Blank | NDArray[Any]]) -> None
             h5.create_dataset(name, data=content)
 
 
+def require_room(path: Path, datasets: Mapping[str, Blank | NDArray[Any]]) -> None:
+    """Raise OSError (ENOSPC) unless there is room for what a file will hold; compressed datasets are not counted.
+
+    HDF5 finds out when it closes the file, and after that it may take the whole process down.
+    """
+    stored = [content for content in datasets.values() if getattr(content, "compression", None) is None]
+    need = sum(math.prod(content.shape) * np.dtype(content.dtype).itemsize for content in stored)
+    free = disk_usage(path.parent).free
+    if free < need + _ROOM_BESIDE:
+        told = f"{need + _ROOM_BESIDE:,} bytes are needed, with what is written beside it, and {free:,} are free"
+        raise OSError(errno.ENOSPC, told, str(path))
+
+
 @contextmanager
 def product_file(
     path: Path, attributes: Mapping[str, Any], datasets: Mapping[str, Blank | NDArray[Any]], *, as_text: bool = True
@@ -86,7 +104,13 @@ def product_file(
     ------
     h5py.File
         Blank datasets read as zeros until they are written.
+
+    Raises
+    ------
+    OSError
+        There is no room for it.
     """
+    require_room(path, datasets)
     with h5py.File(path, "w") as h5:
         lay_out(h5, datasets)
         for name, value in sorted({**attributes, PROVENANCE_ATTRIBUTE: path.name}.items()):

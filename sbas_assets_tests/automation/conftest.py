@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from sbas_assets.automation import discovery_sweep
 from sbas_assets.simulate import simulate_stack
 from sbas_assets_tests.automation.deliveries import CONFIG, Delivery, Watch, watch
+from sbas_assets_tests.automation.rounds import Rounds
 from sbas_assets_tests.automation.stand_ins import Machine
 
 __all__ = ["watch"]
@@ -38,3 +40,15 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("SBAS_ROOT", str(tmp_path))
     (tmp_path / "frames").mkdir()
     return Machine()
+
+
+@pytest.fixture
+def rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rounds:
+    """An installation without frames, whose steps try again at once."""
+    made = Rounds(tmp_path / "root")
+    monkeypatch.setattr(discovery_sweep, "clock", lambda: made.now)
+    monkeypatch.setattr("sbas_assets.resources.FIRST_DELAY_S", 0.01)
+    settings = {"SBAS_ROOT": str(made.root), "SBAS_ARRIVALS_SETTLING": "0", "SBAS_ARRIVALS_PATIENCE": "3600"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    return made

@@ -36,11 +36,15 @@ def test_where_a_private_folder_is_forbidden_the_working_directory_is_put_back(
     ("error", "code"),
     [
         (OSError(28, "Can't write data (No space left on device)"), "disk-full"),
+        (
+            RuntimeError("Can't decrement id ref count (file write failed: errno = 28, error message = '...')"),
+            "disk-full",
+        ),
         (BlockingIOError(11, "Can't open file (unable to lock file)"), "file-locked"),
     ],
 )
 def test_what_the_system_refuses_is_a_fault_of_the_outside_world(
-    folder: Path, log: Path, error: OSError, code: str
+    folder: Path, log: Path, error: Exception, code: str
 ) -> None:
     def refused() -> None:
         raise error
