@@ -92,6 +92,11 @@ class Installation:
         for process in self.processes.values():
             process.wait(timeout=60)
         self.processes.clear()
+        # what those have left that were killed alone
+        for group in self.groups:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        self.groups.clear()
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """Ask the webserver, as the UI does."""
