@@ -35,6 +35,12 @@ class Stamp(NamedTuple):
     changed_ns: int
     inode: int
 
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """Stamp of a file, or of what a link leads to."""
+        status = path.stat()
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
 
 class Digest(NamedTuple):
     """Size in bytes and SHA-256 in hexadecimal."""
@@ -70,7 +76,7 @@ class Digests:
         OutsideError
             `file-changing`, when it was written to while it was read.
         """
-        stamp = _stamp(path)
+        stamp = Stamp.of(path)
         known = self._as_known(path, stamp)
         if known is None:
             settled = max(stamp.modified_ns, stamp.changed_ns) < time.time_ns() - SETTLED_NS
@@ -83,10 +89,10 @@ class Digests:
         Its time of writing is set back, so that any later writing shows in it, however slowly the file system's clock
         ticks: the next process need not read it again. Raises as `of` does.
         """
-        if self._as_known(path, _stamp(path)) is None:
+        if self._as_known(path, Stamp.of(path)) is None:
             back = time.time_ns() - 2 * SETTLED_NS
             os.utime(path, ns=(back, back))
-            self._read_anew(path, _stamp(path), settled=True)
+            self._read_anew(path, Stamp.of(path), settled=True)
         return self.of(path)
 
     def of_all(self, paths: Iterable[Path]) -> dict[Path, str]:
@@ -107,7 +113,7 @@ class Digests:
     def moved(self, source: Path, target: Path) -> Digest:
         """Digest a file that this process has just renamed, without reading it again if it is what it was before."""
         known, settled = self._known.pop(str(source), None), str(source) not in self._unsettled
-        stamp = _stamp(target)
+        stamp = Stamp.of(target)
         # a rename leaves all of a file but the time of the last change of its inode
         if known is not None and known[:2] == list(stamp[:2]) and known[3] == stamp.inode:
             self._remember(target, stamp, known[4], settled=settled)
@@ -127,7 +133,7 @@ class Digests:
 
     def _read_anew(self, path: Path, stamp: Stamp, *, settled: bool) -> list[Any]:
         digest = _read(path)
-        if _stamp(path) != stamp:
+        if Stamp.of(path) != stamp:
             mend = "wait until whatever writes it has finished, then run again"
             raise OutsideError("file-changing", "changed while it was read", mend=mend, path=path)
         return self._remember(path, stamp, digest, settled=settled)
@@ -160,11 +166,6 @@ def _is_row(row: Any) -> bool:
         and all(isinstance(number, int) for number in row[:4])
         and isinstance(row[4], str)
     )
-
-
-def _stamp(path: Path) -> Stamp:
-    status = path.stat()
-    return Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 def _size(path: Path) -> int:

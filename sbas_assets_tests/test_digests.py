@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sbas_assets import digests as digests_module
-from sbas_assets.digests import Digests
+from sbas_assets.digests import Digests, Stamp
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def test_what_somebody_else_has_just_written_is_read_again_by_the_next_process(t
 
 def test_a_change_in_the_same_tick_of_the_clock_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a file system whose clock stands still from the rename to the change: times of inodes say nothing."""
-    real = digests_module._stamp
-    monkeypatch.setattr(digests_module, "_stamp", lambda path: real(path)._replace(changed_ns=0))
+    real = Stamp.of
+    monkeypatch.setattr(Stamp, "of", lambda path: real(path)._replace(changed_ns=0))
     target = put_in_place(tmp_path)
     inode = target.stat().st_ino
     before = Digests(tmp_path / "digests.json").of(target)

@@ -6,15 +6,18 @@ is preflight's business.
 
 from __future__ import annotations
 
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sbas_assets.digests import SETTLED_NS, Stamp
 from sbas_assets.errors import InputError
 from sbas_assets.topsstack.xmlfiles import parse_xml, unreadable
 
@@ -116,7 +119,24 @@ def read_header(raster: str | Path) -> RasterHeader:
 
 
 def read_header_file(path: Path) -> RasterHeader:
-    """Read a header by its own path: an ISCE2 `.xml` (`imageFile` or `image_name`) or a `.vrt`."""
+    """Read a header by its own path: an ISCE2 `.xml` (`imageFile` or `image_name`) or a `.vrt`.
+
+    One that has not changed since this process read it is not read again: a run asks for each several times.
+    """
+    try:
+        stamp = Stamp.of(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    settled = max(stamp.modified_ns, stamp.changed_ns) < time.time_ns() - SETTLED_NS
+    return _as_it_was(path, stamp) if settled else _parsed(path)
+
+
+@lru_cache(maxsize=4096)
+def _as_it_was(path: Path, stamp: Stamp) -> RasterHeader:  # noqa: ARG001 (another stamp is another header)
+    return _parsed(path)
+
+
+def _parsed(path: Path) -> RasterHeader:
     root = parse_xml(path, code="header-unreadable")
     try:
         return _from_vrt(root) if root.tag == "VRTDataset" else _from_isce(root)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from sbas_assets.errors import InputError
+from sbas_assets.topsstack import rasters
 from sbas_assets.topsstack.baselines import baseline_timeseries
 from sbas_assets.topsstack.geometry import corner_rows
 from sbas_assets.topsstack.metadata import isce_metadata, pair_metadata
@@ -217,3 +218,27 @@ def test_preflight_of_a_relative_path_gives_absolute_files(stack, monkeypatch):
     monkeypatch.chdir(stack.parent)
     tree = scan(StackLayout(Path("stack")))
     assert all(path.is_absolute() for pair in tree.pairs for path in pair.files.values())
+
+
+def test_a_header_is_read_once_for_as_long_as_it_stays_the_same(tmp_path, monkeypatch):
+    read, parsed = [], rasters._parsed
+    monkeypatch.setattr(rasters, "_parsed", lambda path: read.append(path) or parsed(path))
+    monkeypatch.setattr(rasters, "SETTLED_NS", -(10**9))  # files written just now count as old
+    path = tmp_path / "image"
+    write_raster(path, [np.zeros((3, 4), "f4")])
+    assert read_header(path) == read_header(path)
+    assert len(read) == 1
+    write_raster(path, [np.zeros((3, 5), "f4")])
+    assert read_header(path).shape == (3, 5)
+    remove("image.xml")(tmp_path)
+    with pytest.raises(InputError):
+        read_header(path)
+
+
+def test_a_header_that_was_just_written_is_read_every_time(tmp_path, monkeypatch):
+    read, parsed = [], rasters._parsed
+    monkeypatch.setattr(rasters, "_parsed", lambda path: read.append(path) or parsed(path))
+    path = tmp_path / "image"
+    write_raster(path, [np.zeros((3, 4), "f4")])
+    assert read_header(path) == read_header(path)
+    assert len(read) == 2

@@ -31,7 +31,7 @@ KINDS = {
     "azimuth_angle": "f",
 }
 """numpy kinds of number that an image may hold; what is not named is not checked."""
-PROBE_BYTES = 2**16
+PROBE_BYTES = 2**14
 PAIR_IN_PATH = re.compile(r"(?<!\d)\d{8}_\d{8}(?!\d)")
 MEND_STEP = "run again the topsStack step that writes it"
 
