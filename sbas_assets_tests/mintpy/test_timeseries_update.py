@@ -18,7 +18,7 @@ from sbas_assets.mintpy.loading import GEOMETRY_RADAR, IFGRAM_STACK
 from sbas_assets.mintpy.network import NETWORK
 from sbas_assets.mintpy.unwrapping import UNWRAP_PHASE_CORRECTED
 from sbas_assets.mintpy.workfolder import INVERSION_STATE
-from sbas_assets.sbas import inversion_keeping
+from sbas_assets.sbas import inversion_keeping, inversion_state
 from sbas_assets.sbas import inversion_update as kernel_update
 from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
 from sbas_assets.step import Frame, Outcome, Run, Step
@@ -172,12 +172,41 @@ def test_a_pair_that_is_dropped_from_the_network_begins_anew(frame: GrowingFrame
     assert "went" in not_updated(frame.run(network__excludeDate12=f"{DATES[1]}_{DATES[3]}"))
 
 
-def test_bridged_phase_is_updated_and_closed_phase_is_not(frame: GrowingFrame) -> None:
+def test_bridged_phase_is_updated(frame: GrowingFrame) -> None:
     bridged = {"unwrapError__method": "bridging", "unwrapError__connCompMinArea": "100"}
     frame.show(12)
     assert not_updated(frame.run(**bridged)) == "other dataset"
     frame.show(13)
     assert frame.run(**bridged).record.metrics["inverted"] == "update"
+
+
+def test_phase_that_is_corrected_by_closure_is_inverted_whole_every_time(frame: GrowingFrame) -> None:
+    closed = {"unwrapError__method": "phase_closure", "unwrapError__connCompMinArea": "100"}
+    for dates in (12, 13):
+        frame.show(dates)
+        assert not_updated(frame.run(**closed)) == "what old pairs consist of is not known of each alone"
+    frame.show(12)
+    assert not_updated(frame.run()) == "the last version kept nothing to go on from"
+
+
+def test_with_more_than_one_pair_asked_of_each_date_nothing_is_kept_and_the_reason_is_told(frame: GrowingFrame) -> None:
+    frame.show(12)
+    assert not_updated(frame.run(networkInversion__minRedundancy="2.0")) == "other redundancy"
+    told = "the next run will do so too: mintpy.networkInversion.minRedundancy = 2 counts the pairs of all dates"
+    assert any(told in line for line in frame.told)
+    frame.show(13)
+    outcome = frame.run(networkInversion__minRedundancy="2.0")
+    assert not_updated(outcome) == "the last version kept nothing to go on from"
+
+
+def test_what_another_version_of_this_package_kept_is_not_believed(
+    frame: GrowingFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inversion_state, "STATE_VERSION", inversion_state.STATE_VERSION + 1)
+    frame.show(12)
+    assert not_updated(frame.run()) == "what was kept is of another version of this package"
+    frame.show(13)
+    assert frame.run().record.metrics["inverted"] == "update"
 
 
 @pytest.mark.parametrize("name", [INVERSION_STATE, SERIES])

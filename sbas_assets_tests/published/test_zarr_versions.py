@@ -44,6 +44,27 @@ def killed(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def test_every_object_is_on_the_disk_before_the_manifest_is_written(geo, publish, tmp_path, monkeypatch):
+    done, put, flush = [], Store.put, Store.flush
+
+    def putting(self: Store, path: str, data: bytes, **how: bool) -> None:
+        put(self, path, data, **how)
+        done.append(("put", path))
+
+    def flushing(self: Store, path: str) -> None:
+        flush(self, path)
+        done.append(("flush", path))
+
+    monkeypatch.setattr(Store, "put", putting)
+    monkeypatch.setattr(Store, "flush", flushing)
+    stored = publish(geo.velocity, "velocity", "b2").stored
+    written = next(number for number, (_, path) in enumerate(done) if path.endswith("manifest.json"))
+    before = done[:written]
+    flushed = {path for how, path in before if how == "flush"}
+    assert flushed == {path for how, path in before if how == "put"}
+    assert len(flushed) == stored.n_objects
+
+
 def test_a_killed_write_leaves_the_old_version_to_readers_and_is_gone_on_with(geo, publish, store_url, monkeypatch):
     publish(geo.velocity, "velocity", "a1")
     with monkeypatch.context() as patch:

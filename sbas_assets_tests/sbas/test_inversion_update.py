@@ -129,6 +129,28 @@ def test_a_series_that_was_hidden_comes_back(tmp_path: Path) -> None:
     assert stack.results("50")["timeseries"][1:, 2, 3:9].all()
 
 
+@pytest.mark.parametrize(
+    ("pixels", "reason"), [(4, ""), (17, "too many pixels have lost pairs that hold their network")]
+)
+def test_few_pixels_that_fall_apart_in_an_update_are_read_whole_and_many_are_refused(
+    pixels: int, reason: str, stack: GrowingStack
+) -> None:
+    across = [name for name in stack.pairs if name < f"{stack.days[46]}" and name.split("_")[1] >= stack.days[46]]
+
+    def spoil(h5: h5py.File) -> None:
+        for name in across:
+            h5["unwrapPhase"][stack.pairs.index(name), 2, 3 : 3 + pixels] = 0
+
+    stack.spoil(spoil)
+    stack.show(50)
+    if reason:
+        assert stack.refused("old").startswith(reason)
+    else:
+        assert stack.update("old", "new").counts.disconnected == 0
+        stack.assert_as_whole("new")
+        assert (stack.kinds("new")[2, 3 : 3 + pixels] == APART).all()
+
+
 def test_pairs_behind_the_checkpoint_may_come_go_and_change(stack: GrowingStack) -> None:
     stack.contents[stack.pairs[-9]] = "made anew"
     stack.spoil(lambda h5: h5["unwrapPhase"].__setitem__(len(stack.pairs) - 9, h5["unwrapPhase"][-9] + 0.01))
