@@ -3,13 +3,15 @@
     python -m sbas_assets_tests.benchmarks.update [--quick] [--runs N] [--only ours] [--keep DIR] [--json]
 
 A simulated stack with three connections is delivered up to its 100th date, and a frame is brought up to date with it.
-Then dates come one by one, and each time the frame is brought up to date: `sbas-assets run` in a process of its own. At
-last the whole stack is a new frame in a fresh root folder, and MintPy's `smallbaselineApp.py` runs on it from the
-beginning, which is what it does for a new date. The options are those of the benchmark `chain`.
+Then dates come one by one. Each time the frame is brought up to date, `sbas-assets run` in a process of its own, and
+then the stack as it is becomes a new frame in a fresh root folder, turn by turn, so that a busy machine is so for both.
+At last MintPy's `smallbaselineApp.py` runs from the beginning, which is what it does for a new date. The options are
+those of the benchmark `chain`.
 
-Told are the seconds and the bytes read of the survey of the stack and of each asset (`metered.py`), medians of the
-updates and of the full rebuilds; the sums from topsStack to `timeseries`, and to the published Zarr; the rest is
-start, Dagster, and the checks. And how far the updated series are from those of the full rebuild.
+Told are the seconds, those of processor, and the bytes read of the survey of the stack and of each asset
+(`metered.py`), medians of the updates and of the full rebuilds; the sums from topsStack to `timeseries`, and to the
+published Zarr; the rest is start, Dagster, and the checks. And how far the updated series are from those of the last
+full rebuild.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ import numpy as np
 from sbas_assets.commands.output import Output
 from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
 from sbas_assets_tests.benchmarks import chain
-from sbas_assets_tests.benchmarks.machine import environment, gigabytes, machine, measure, opened, show_machine
+from sbas_assets_tests.benchmarks.machine import environment, machine, measure, opened, show_machine
 from sbas_assets_tests.benchmarks.metered import SURVEY, WHOLE, Counters
 from sbas_assets_tests.mintpy.stack_deliveries import Delivery
 
@@ -40,6 +42,7 @@ BEFORE = {False: 100, True: 60}  # dates, by whether it is to be quick
 TO_SERIES = (SURVEY, "geometryRadar", "ifgramStack", "network", "unwrapPhase_corrected", "timeseries")
 COMPARED = ("timeseries.h5", "timeseries_ramp_demErr.h5")
 REST = "start, Dagster, checks"
+NOTHING = 0.005  # seconds or GB that a share is not told of
 
 Parts = dict[str, Counters]
 
@@ -93,20 +96,18 @@ def apart(one: Path, other: Path) -> dict[str, float]:
     return off
 
 
-def update_and_rebuild(folder: Path, config: SimulationConfig, before: int, runs: int) -> dict[str, Any]:
-    """Deliver a stack, update a frame for each date, and make others of the whole."""
+def update_and_rebuild(folder: Path, config: SimulationConfig, before: int) -> dict[str, Any]:
+    """Deliver a stack, update a frame for each date, and make others from the beginning."""
     simulate_stack(config, folder / "whole")
     delivery, options = Delivery.begin(folder / "whole", folder / "stack"), chain.template(config)
     delivery.bring(delivery.among(config.dates[:before]))
     frame = Frame(folder / "updated")
     chain.add_frame(delivery.stack, frame.root, options)
     frame.bring_up_to_date()
-    updates = []
+    updates, full = [], []
     for number in range(before, len(config.dates)):
         delivery.bring(delivery.among(config.dates[: number + 1]))
         updates.append(frame.bring_up_to_date())
-    full = []
-    for number in range(runs):
         other = Frame(folder / f"full-{number}")
         chain.add_frame(delivery.stack, other.root, options)
         full.append(other.bring_up_to_date())
@@ -122,21 +123,11 @@ def show(out: Output, document: Mapping[str, Any]) -> None:
     rows += [(name, total(full, parts), total(update, parts)) for name, parts in sums.items()]
     show_machine(out)
     out.say(document["stack"])
-    out.table(
-        ("part", ">full s", ">update s", ">share", ">full GB read", ">update GB read", ">share"),
-        [
-            (
-                name,
-                f"{one.seconds:.2f}",
-                f"{two.seconds:.2f}",
-                _share(two.seconds, one.seconds),
-                gigabytes(one.read_bytes),
-                gigabytes(two.read_bytes),
-                _share(two.read_bytes, one.read_bytes),
-            )
-            for name, one, two in rows
-        ],
-    )
+    columns = [
+        "part",
+        *(f">{what}" for unit in ("s", "CPU s", "GB read") for what in (f"full {unit}", "update", "share")),
+    ]
+    out.table(columns, [(name, *_cells(one, two)) for name, one, two in rows])
     if theirs:
         whole = rows[-1][2].seconds
         out.say(f"MintPy from the beginning: {theirs:.0f} s; the update takes {whole / theirs:.1%} of that")
@@ -144,8 +135,14 @@ def show(out: Output, document: Mapping[str, Any]) -> None:
     out.say(f"the updated series are off by: {apart_mm}")
 
 
-def _share(part: float, whole: float) -> str:
-    return f"{part / whole:.0%}" if whole > 0.005 else ""
+def _cells(full: Counters, update: Counters) -> Iterator[str]:
+    pairs = (
+        (full.seconds, update.seconds),
+        (full.cpu_seconds, update.cpu_seconds),
+        (full.read_bytes / 1e9, update.read_bytes / 1e9),
+    )
+    for whole, part in pairs:
+        yield from (f"{whole:.2f}", f"{part:.2f}", f"{part / whole:.0%}" if whole > NOTHING else "")
 
 
 def benchmark(out: Output, folder: Path, *, quick: bool, runs: int, only: str | None) -> None:
@@ -158,7 +155,7 @@ def benchmark(out: Output, folder: Path, *, quick: bool, runs: int, only: str | 
     out.note("warming up")
     chain.run_both(folder / "tiny", SimulationConfig.preset("medium", **chain.TINY), runs=1, only=only)
     out.note(f"running on {size}")
-    document |= update_and_rebuild(folder, config, before, runs)
+    document |= update_and_rebuild(folder, config, before)
     if only is None:
         out.note("running MintPy")
         (folder / "mintpy").mkdir()
