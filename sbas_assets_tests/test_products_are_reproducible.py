@@ -168,7 +168,7 @@ def test_products_name_what_they_were_made_from(finished: FrameAtWork) -> None:
 def test_the_real_stack_is_never_written_through_a_view(finished: FrameAtWork) -> None:
     with h5py.File(finished.workspace.root / "inputs/unwrapPhase_corrected/ifgramStack.h5") as h5:
         assert h5["unwrapPhase"].is_virtual
-        assert not h5["unwrapPhase_bridging"].is_virtual
+        assert h5["unwrapPhase_bridging"].virtual_sources()[0].file_name.startswith("ifgramStack/")
         assert h5["unwrapPhase"].virtual_sources()[0].file_name == "../ifgramStack.h5"
     with h5py.File(finished.workspace.root / "inputs/ifgramStack.h5") as h5:
         assert "REF_Y" not in h5.attrs

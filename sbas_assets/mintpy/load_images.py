@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sbas_assets.errors import OutsideError
 from sbas_assets.mintpy.load_plan import STACK_TYPES, Images, Layer, Product
+from sbas_assets.mintpy.segment_files import Stored
 from sbas_assets.sbas.blocks import Rows
 from sbas_assets.sbas.product_file import Blank, product_file
 from sbas_assets.topsstack.pixels import read_window
@@ -29,14 +30,6 @@ _WINDOW_BYTES = 16 * 2**20
 _AHEAD = 4  # windows in memory, besides the one that is written
 _NO_HEIGHT = -32768
 Convert = Callable[[NDArray[Any]], NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Stored:
-    """One layer of a dataset that was loaded before: it is copied."""
-
-    dataset: h5py.Dataset
-    number: int
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.load_images import unchanged, write_geometry
 from sbas_assets.mintpy.load_plan import Wanted, ask_mintpy, geometry_images, stack_images
 from sbas_assets.mintpy.mirror import BASELINES, mirror
-from sbas_assets.mintpy.stack_files import SEGMENTS, StackFiles, StackSource, write_stack
+from sbas_assets.mintpy.segment_files import StackFiles
+from sbas_assets.mintpy.stack_files import SEGMENTS, StackSource, write_stack
 from sbas_assets.mintpy.workfolder import GEOMETRY, ION_STACK, STACK, TEMPLATE
 from sbas_assets.pictures.drawings import map_picture, network_picture
 from sbas_assets.step import Frame, Job, Made, Step

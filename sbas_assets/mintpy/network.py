@@ -1,12 +1,13 @@
 """Which pairs are kept, to which point they refer, and whether their phases close.
 
-MintPy's modify_network on a view of the stack; what its later steps look up in the stack, stack_overview.py finds.
-Which point it is, reference.py decides.
+MintPy's modify_network on a view of the stack; what its later steps look up in the stack, stack_overview.py finds,
+from where network_state.py has left off. Which point it is, reference.py decides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from numpy.typing import NDArray
 
 from sbas_assets.mintpy import workfolder
 from sbas_assets.mintpy.loading import date_baselines
+from sbas_assets.mintpy.network_state import NetworkState, recipe, with_point
 from sbas_assets.mintpy.reference import pinned_state, reference_point
 from sbas_assets.mintpy.views import view_of_stack
-from sbas_assets.mintpy.workfolder import GEOMETRY, NETWORK_STACK, STACK
+from sbas_assets.mintpy.workfolder import GEOMETRY, NETWORK_STACK, NETWORK_STATE, STACK
 from sbas_assets.pictures.drawings import network_picture
+from sbas_assets.sbas.overview_sums import turning_point
 from sbas_assets.sbas.product_file import product_file
 from sbas_assets.sbas.stack_overview import Coverage, Overview, cover, overview
 from sbas_assets.step import Job, Made, Step
@@ -35,6 +38,20 @@ _SIDE_FILES = (
     "coherenceSpatialAvg.txt",
     "coherenceAreaRatio.txt",
 )
+# options that drop pairs (`mintpy.cli.modify_network.cmd_line_parse`); without any MintPy keeps all
+_CHOOSING = (
+    "tempBaseMax",
+    "perpBaseMax",
+    "connNumMax",
+    "startDate",
+    "endDate",
+    "excludeDate",
+    "excludeDate12",
+    "excludeIfgIndex",
+    "referenceFile",
+    "coherenceBased",
+    "areaRatioBased",
+)
 
 
 def make_network(job: Job) -> Made:
@@ -43,15 +60,56 @@ def make_network(job: Job) -> Made:
     workfolder.link_user_files(job)
     view_of_stack(job.workspace.root / STACK, job.folder / STACK, relative="../ifgramStack.h5")
     workfolder.write_template(job)
-    workfolder.run(job, lambda: workfolder.app(job.folder).run_network_modification("modify_network"))
-    memory = float(job.template.raw["mintpy.compute.maxMemory"])
-    coverage = cover(job.folder / STACK, memory)
+    state = NetworkState.of(job)
+    if _something_to_choose(job):
+        workfolder.run(job, lambda: _choose_pairs(job, state))
+    looked = _look(job, state)
+    state.write(job.folder / NETWORK_STATE)
+    return _made(job, looked, state)
+
+
+def _something_to_choose(job: Job) -> bool:
+    """Whether the template may drop pairs, or MintPy's modify_network has a water mask to write."""
+    with h5py.File(job.folder / GEOMETRY, "r") as h5:
+        return "waterMask" in h5 or any(job.template.value(f"mintpy.network.{name}") for name in _CHOOSING)
+
+
+def _choose_pairs(job: Job, state: NetworkState) -> None:
+    with state.means.remembered():
+        workfolder.app(job.folder).run_network_modification("modify_network")
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What the overview of the stack has found, of the kept pairs, and how many of them it had to look at."""
+
+    kept: list[str]
+    dropped: list[str]
+    coverage: Coverage
+    found: Overview
+    point: tuple[int, int]
+    pairs_read: int
+
+
+def _look(job: Job, state: NetworkState) -> _Looked:
+    """Look at the pairs that the network keeps, those of which enough is known left out."""
+    stack, memory = job.folder / STACK, float(job.template.raw["mintpy.compute.maxMemory"])
+    kept, dropped = kept_and_dropped(stack)
+    keep = turning_point(_split(kept))
+    images = recipe(job, stack)
+    early = state.early("coverage", images, kept, keep)
+    coverage = cover(stack, memory, early, keep=keep)
+    state.take("coverage", images, kept, coverage.early)
     _write_coverage(job, coverage)
-    row, column = reference_point(job, coverage)
-    _set_reference_point(job, row, column)
-    found = overview(job.folder / STACK, coverage.coherence, _water_mask(job), memory)
+    point = reference_point(job, coverage)
+    _set_reference_point(job, *point)
+    referred = with_point(images, stack)
+    known = state.early("overview", referred, kept, keep)
+    found = overview(stack, coverage.coherence, _water_mask(job), memory, known, keep=keep)
+    state.take("overview", referred, kept, found.early)
     _write_overview(job, found)
-    return _made(job, coverage, found, row, column)
+    read = len(kept) - min(each.pairs if each else 0 for each in (early, known))
+    return _Looked(kept, dropped, coverage, found, point, max(read, state.means.read))
 
 
 def _write_coverage(job: Job, coverage: Coverage) -> None:
@@ -112,23 +170,24 @@ def kept_and_dropped(stack: Path) -> tuple[list[str], list[str]]:
     return [p for p, k in zip(pairs, keep, strict=True) if k], [p for p, k in zip(pairs, keep, strict=True) if not k]
 
 
-def _made(job: Job, coverage: Coverage, found: Overview, row: int, column: int) -> Made:
-    kept, dropped = kept_and_dropped(job.folder / STACK)
-    coherence = coverage.coherence
+def _made(job: Job, looked: _Looked, state: NetworkState) -> Made:
+    kept, dropped, coherence, (row, column) = looked.kept, looked.dropped, looked.coverage.coherence, looked.point
     outputs = {NETWORK_STACK: job.folder / STACK}
-    outputs |= {name: job.folder / name for name in _SIDE_FILES if (job.folder / name).is_file()}
+    outputs |= {name: job.folder / name for name in (*_SIDE_FILES, NETWORK_STATE) if (job.folder / name).is_file()}
     reasons = dict.fromkeys(dropped, "left out by mintpy.network.* of the template")
     return Made(
         outputs=outputs,
         metrics={
             "pairs_kept": len(kept),
             "pairs_dropped": len(dropped),
+            "pairs_read": looked.pairs_read,
+            **({"not_updated": state.reason} if state.reason else {}),
             "islands": len(find_islands(kept)),
             "reference_row": row,
             "reference_column": column,
             "reference_average_coherence": round(float(coherence[row, column]), 4),
             "average_coherence_median": round(float(np.nanmedian(coherence[coherence > 0])), 4),
-            "triplets_with_integer_ambiguity_mean": _mean_closures(found.closures),
+            "triplets_with_integer_ambiguity_mean": _mean_closures(looked.found.closures),
         },
         facts={
             "pairs_used": kept,
@@ -167,7 +226,7 @@ NETWORK = Step(
         "mintpy.reference.coherenceFile",
         "mintpy.reference.minCoherence",
     ),
-    code_version="2",
+    code_version="3",
     make=make_network,
     state=pinned_state,
     settles=True,

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 from sbas_assets.mintpy.workfolder import CORRECTED_STACK
+from sbas_assets.provenance import Record
 from sbas_assets.step import Job
 from sbas_assets.topsstack.contents import recall
 
 _CONTENTS = "stack_pairs.json"  # as survey.py writes it
 _BRIDGING = "bridging"
+
+
+def loaded_identities(job: Job) -> dict[str, str]:
+    """Identify the images of each pair as they are loaded.
+
+    Parameters
+    ----------
+    job : Job
+        Of a step downstream of ifgramStack.
+
+    Returns
+    -------
+    dict
+        Pair to a text that changes when its images, the stack's geometry, or the way from them to the loaded ones do.
+        Empty if the contents of the stack's version are not known any more.
+    """
+    return _identities(job, [job.inputs["ifgramStack"]])
 
 
 def pair_identities(job: Job) -> dict[str, str]:
@@ -29,11 +48,17 @@ def pair_identities(job: Job) -> dict[str, str]:
         are not known any more, and when phases are corrected by closure, which looks at all pairs.
     """
     loaded, corrected = job.inputs["ifgramStack"], job.inputs["unwrapPhase_corrected"]
-    contents = recall(job.workspace.hidden / _CONTENTS, loaded.upstream["topsStack"])
-    is_corrected = corrected.has(CORRECTED_STACK)
-    if contents is None or (is_corrected and job.template.raw["mintpy.unwrapError.method"] != _BRIDGING):
+    if not corrected.has(CORRECTED_STACK):
+        return _identities(job, [loaded])
+    if job.template.raw["mintpy.unwrapError.method"] != _BRIDGING:
         return {}
-    ways = [loaded, corrected] if is_corrected else [loaded]
+    return _identities(job, [loaded, corrected])
+
+
+def _identities(job: Job, ways: Sequence[Record]) -> dict[str, str]:
+    contents = recall(job.workspace.hidden / _CONTENTS, job.inputs["ifgramStack"].upstream["topsStack"])
+    if contents is None:
+        return {}
     way = [[record.code_version, record.options, record.state] for record in ways]
     common = hashlib.sha256(json.dumps([way, contents.shared], sort_keys=True).encode()).hexdigest()
     return {pair: f"{common} {digest}" for pair, digest in contents.pairs.items()}

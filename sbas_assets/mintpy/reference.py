@@ -31,14 +31,14 @@ _NO_PHASE = "has no phase in some interferogram"
 
 def reference_point(job: Job, coverage: Coverage) -> tuple[int, int]:
     """Row and column: the user's, else the pinned ones, else chosen now and pinned."""
-    given = _given_point(job)
+    given = _given_point(job, coverage.valid)
     if given is not None:
         return given
     coherence, common, valid = coverage.coherence, coverage.common, coverage.valid
     pin = _read_pin(job, coherence.shape)
     if pin is None:
         return _choose_and_pin(job, _own_coherence(job, coherence), common & _allowed(job, common), valid)
-    fault = _fault_at(job, *pin) if valid[pin] else _NO_PHASE
+    fault = _fault_at(job, *pin, everywhere=True) if valid[pin] else _NO_PHASE
     if fault:
         raise InputError(
             "reference-point-lost",
@@ -47,7 +47,19 @@ def reference_point(job: Job, coverage: Coverage) -> tuple[int, int]:
             path=job.workspace.pin,
             frame=job.frame.key,
         )
+    _warn_if_incoherent(job, pin, float(_own_coherence(job, coherence)[pin]))
     return pin
+
+
+def _warn_if_incoherent(job: Job, pin: tuple[int, int], value: float) -> None:
+    """Tell that the pinned point would not be chosen any more; moving it would shift every series, so it stays."""
+    least = float(job.template.raw["mintpy.reference.minCoherence"])
+    if not value >= least:
+        job.run.warn(
+            f"reference-coherence-low: the pinned reference point (row {pin[0]}, column {pin[1]}) stays, but its "
+            f"average coherence has come down to {value:.3f}, below mintpy.reference.minCoherence = {least}; set "
+            f"mintpy.reference.yx, or remove {job.workspace.pin.name} to choose again"
+        )
 
 
 def _choose_and_pin(job: Job, coherence: Any, common: Any, valid: Any) -> tuple[int, int]:
@@ -118,7 +130,7 @@ def _explicit(job: Job) -> tuple[str, str] | None:
     return None
 
 
-def _given_point(job: Job) -> tuple[int, int] | None:
+def _given_point(job: Job, valid: Any) -> tuple[int, int] | None:
     """Return row and column of the template's own reference point."""
     explicit = _explicit(job)
     if explicit is None:
@@ -136,7 +148,7 @@ def _given_point(job: Job) -> tuple[int, int] | None:
             mend="give a row and column, or latitude and longitude, inside it",
             frame=job.frame.key,
         )
-    fault = _fault_at(job, *found)
+    fault = _fault_at(job, *found, everywhere=bool(valid[found]))
     if fault:
         raise InputError(
             "reference-point-no-data",
@@ -147,12 +159,16 @@ def _given_point(job: Job) -> tuple[int, int] | None:
     return found
 
 
-def _fault_at(job: Job, row: int, column: int) -> str | None:
-    """Why MintPy would refuse the pixel (`mintpy.reference_point.read_reference_input`, `reference_file`)."""
-    with h5py.File(job.folder / STACK, "r") as h5:
-        phase = h5["unwrapPhase"][:, row, column][h5["dropIfgram"][:]]
-    if np.isnan(phase).any() or not phase.any():
-        return _NO_PHASE
+def _fault_at(job: Job, row: int, column: int, *, everywhere: bool) -> str | None:
+    """Why MintPy would refuse the pixel (`mintpy.reference_point.read_reference_input`, `reference_file`).
+
+    Where all pairs are known to have a phase `everywhere`, none is asked for it.
+    """
+    if not everywhere:
+        with h5py.File(job.folder / STACK, "r") as h5:
+            phase = h5["unwrapPhase"][:, row, column][h5["dropIfgram"][:]]
+        if np.isnan(phase).any() or not phase.any():
+            return _NO_PHASE
     name = job.template.raw[_MASK_OPTION]
     if name == "maskConnComp.h5":
         with h5py.File(job.folder / name, "r") as h5:

@@ -21,6 +21,7 @@ GEOMETRY = "inputs/geometryRadar.h5"
 ION_STACK = "inputs/ionStack.h5"
 NETWORK_STACK = "inputs/network/ifgramStack.h5"
 CORRECTED_STACK = "inputs/unwrapPhase_corrected/ifgramStack.h5"
+NETWORK_STATE = ".sbas/network_state.h5"
 INVERSION_STATE = ".sbas/inversion_state.h5"
 TEMPLATE = "smallbaselineApp.cfg"
 

@@ -111,6 +111,12 @@ def read_layers(dataset: h5py.Dataset, layers: NDArray[np.integer], rows: Rows) 
     return out.reshape(layers.size, -1)
 
 
+def read_pixel(dataset: h5py.Dataset, layers: NDArray[np.integer], row: int, column: int) -> NDArray[Any]:
+    """Read one pixel of some layers of a (layer, row, column) dataset; as (len(layers),)."""
+    runs = (dataset[int(layers[run.start]) : int(layers[run.stop - 1]) + 1, row, column] for run in _runs(layers))
+    return np.concatenate([*runs]) if layers.size else np.empty(0, dataset.dtype)
+
+
 def _runs(layers: NDArray[np.integer]) -> Iterator[slice]:
     ends = np.flatnonzero(np.diff(layers) != 1) + 1
     for start, stop in zip([0, *ends], [*ends, layers.size], strict=True):

@@ -1,12 +1,12 @@
 """An interferogram stack at a glance: where it is coherent and complete, how it moves, whether its phases close.
 
-Reads `ifgramStack.h5` or a view of it, each dataset once, block by block; what is written where is the network
-step's business.
+Reads `ifgramStack.h5` or a view of it, block by block; of pairs whose sums are known (overview_sums.py) only what later
+triplets need. What is written where is the network step's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from sbas_assets.sbas import stack_overview_kernel as kernel
 from sbas_assets.sbas.blocks import Rows, chunk_rows, read_layers, row_blocks, stream
+from sbas_assets.sbas.overview_plan import OverviewPlan, Part
+from sbas_assets.sbas.overview_sums import CoverageSums, Early, OverviewSums
 from sbas_assets.threads import Share, pixel_threads
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 _PHASE = "unwrapPhase"
-_DAYS_PER_YEAR = 365.25
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,14 @@ class Coverage:
         Pixels in a connected component of every interferogram, or, without components, with a phase in it.
     valid : ndarray of bool
         Pixels with a finite phase, not zero, in every interferogram.
+    early : Early
+        What the next coverage may go on from.
     """
 
     coherence: Image
     common: Mask
     valid: Mask
+    early: Early[CoverageSums]
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,16 @@ class Overview:
         Mean of phase over time (m/year), positive towards the satellite.
     closures : ndarray of float32, optional
         Number of triplets that close to another multiple of 2 pi than zero; NaN where all do. None without triplets.
+    early : Early
+        What the next overview may go on from.
     """
 
     velocity: Image
     closures: Image | None
+    early: Early[OverviewSums]
 
 
-def cover(stack: Path, memory: float) -> Coverage:
+def cover(stack: Path, memory: float, early: Early[CoverageSums] | None = None, *, keep: int = 0) -> Coverage:
     """Average the coherence, and find what all kept interferograms have in common.
 
     Parameters
@@ -69,6 +76,10 @@ def cover(stack: Path, memory: float) -> Coverage:
         The stack; its flags `dropIfgram` say which interferograms are kept (true).
     memory : float
         `mintpy.compute.maxMemory` (GB).
+    early : Early, optional
+        What is known of the first kept interferograms: they are not read.
+    keep : int
+        Of how many of the first kept interferograms to keep the sums; of the known ones at least.
 
     Notes
     -----
@@ -76,25 +87,43 @@ def cover(stack: Path, memory: float) -> Coverage:
     """
     with h5py.File(stack, "r") as h5:
         shape = h5[_PHASE].shape[1:]
-        found = Coverage(np.empty(shape, np.float32), np.empty(shape, np.bool_), np.empty(shape, np.bool_))
+        known = early or Early(0, CoverageSums.none(shape))
+        now, kept, coherence = _copy(known.sums), _copy(known.sums), np.empty(shape, np.float32)
+        layers = np.flatnonzero(h5["dropIfgram"][:])[known.pairs :]
+        turn = max(keep - known.pairs, 0)
         names = [name for name in (_PHASE, "coherence", "connectComponent") if name in h5]
 
         def compute(rows: Rows, block: Mapping[str, NDArray[Any]], share: Share) -> None:
-            coherence, common, valid = (image[rows.slice].reshape(-1) for image in vars(found).values())
-            phase = block[_PHASE]
+            sums, saved, mean = _rows(now, rows), _rows(kept, rows), coherence[rows.slice].reshape(-1)
 
             def kernels(start: int, stop: int) -> None:
-                kernel.mean(block["coherence"], start, stop, coherence)
-                kernel.never_zero(block.get("connectComponent", phase), start, stop, common)
-                kernel.never_missing(phase, start, stop, valid)
+                _cover(block, slice(0, turn), start, stop, sums)
+                _save(sums, saved, start, stop)
+                _cover(block, slice(turn, None), start, stop, sums)
+                kernel.divide(sums.total, sums.number, start, stop, mean)
 
-            share(kernels, valid.size)
+            share(kernels, mean.size)
 
-        _look_through(h5, names, memory, compute)
-    return found
+        _look_through(h5, names, layers, memory, compute)
+    return Coverage(coherence, now.common, now.valid, Early(known.pairs + turn, kept))
 
 
-def overview(stack: Path, coherence: Image, water: NDArray[Any] | None, memory: float) -> Overview:
+def _cover(block: Mapping[str, NDArray[Any]], some: slice, start: int, stop: int, sums: CoverageSums) -> None:
+    phase = block[_PHASE]
+    kernel.add(block["coherence"][some], start, stop, sums.total, sums.number)
+    kernel.never_zero(block.get("connectComponent", phase)[some], start, stop, sums.common)
+    kernel.never_missing(phase[some], start, stop, sums.valid)
+
+
+def overview(
+    stack: Path,
+    coherence: Image,
+    water: NDArray[Any] | None,
+    memory: float,
+    early: Early[OverviewSums] | None = None,
+    *,
+    keep: int = 0,
+) -> Overview:
     """Stack the phases, and count the triplets that do not close.
 
     Parameters
@@ -107,6 +136,8 @@ def overview(stack: Path, coherence: Image, water: NDArray[Any] | None, memory: 
         Where it is zero no closures are counted.
     memory : float
         `mintpy.compute.maxMemory` (GB).
+    early, keep
+        As for `cover`; known interferograms are read where a triplet has later ones, too.
 
     Notes
     -----
@@ -116,106 +147,70 @@ def overview(stack: Path, coherence: Image, water: NDArray[Any] | None, memory: 
     multiple of pi but for the last digit.
     """
     with h5py.File(stack, "r") as h5:
-        plan = _Plan.of(h5)
-        velocity = np.empty(h5[_PHASE].shape[1:], np.float32)
-        closures = np.empty_like(velocity)
+        shape = h5[_PHASE].shape[1:]
+        known = early or Early(0, OverviewSums.none(shape))
+        plan = OverviewPlan.of(h5, known.pairs, keep)
+        now, kept, velocity = _copy(known.sums), _copy(known.sums), np.empty(shape, np.float32)
 
         def compute(rows: Rows, block: Mapping[str, NDArray[Any]], share: Share) -> None:
-            phase = block[_PHASE]
-            moving, counts = velocity[rows.slice].reshape(-1), closures[rows.slice].reshape(-1)
+            sums, saved, mean = _rows(now, rows), _rows(kept, rows), velocity[rows.slice].reshape(-1)
 
             def kernels(start: int, stop: int) -> None:
-                kernel.velocity(phase, plan.taken_off, plan.factor, start, stop, moving)
-                kernel.open_triplets(phase, plan.reference, plan.members, plan.signs, start, stop, counts)
+                _look_at(plan.first, block[_PHASE], start, stop, sums)
+                _save(sums, saved, start, stop)
+                _look_at(plan.rest, block[_PHASE], start, stop, sums)
+                kernel.divide(sums.total, sums.number, start, stop, mean)
 
-            share(kernels, moving.size)
+            share(kernels, mean.size)
 
-        _look_through(h5, [_PHASE], memory, compute)
-    number = len(plan.members)
-    for mask in (coherence, water):
+        _look_through(h5, [_PHASE], plan.layers, memory, compute)
+    closures = _closures(now, plan.triplets, (coherence, water)) if plan.triplets else None
+    return Overview(velocity, closures, Early(max(known.pairs, keep), kept))
+
+
+def _look_at(part: Part, phase: Image, start: int, stop: int, sums: OverviewSums) -> None:
+    kernel.add_velocity(phase[part.own], part.taken_off, part.factor, start, stop, sums.total, sums.number)
+    kernel.refer(phase[part.read], part.reference, start, stop, sums.unknown)
+    kernel.open_triplets(phase, part.members, part.signs, start, stop, sums.open)
+
+
+def _closures(sums: OverviewSums, number: int, masks: Iterable[NDArray[Any] | None]) -> Image:
+    closures = np.where(sums.unknown, number, sums.open).astype(np.float32)
+    for mask in masks:
         if mask is not None:
             closures[mask == 0] = np.nan
     closures[closures == number] = np.nan
-    return Overview(velocity, closures if number else None)
+    return closures
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """Reference phases, of the closures and of the velocity, factors to velocity, and triplets."""
-
-    reference: Image
-    taken_off: Image
-    factor: NDArray[np.float64]
-    members: NDArray[np.int32]
-    signs: Image
-
-    @classmethod
-    def of(cls, h5: h5py.File) -> _Plan:
-        kept = h5["dropIfgram"][:]
-        length, width = h5[_PHASE].shape[1:]
-        row, column = int(h5.attrs["REF_Y"]), int(h5.attrs["REF_X"])
-        reference = h5[_PHASE][:, row, column][kept]
-        # MintPy compares the row with the width and the column with the length: beyond it takes nothing off
-        inside = row <= width and column <= length
-        pairs = [(first.decode(), second.decode()) for first, second in h5["date"][:][kept]]
-        members, signs = triplets(pairs)
-        years = _days(pairs) / _DAYS_PER_YEAR
-        return cls(
-            reference=reference,
-            taken_off=reference if inside else np.zeros_like(reference),
-            factor=-1 * float(h5.attrs["WAVELENGTH"]) / (4.0 * np.pi) / years,
-            members=members,
-            signs=signs,
-        )
+def _each[Sums: (CoverageSums, OverviewSums)](sums: Sums, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Sums:
+    kind: Any = type(sums)
+    changed: Sums = kind(*(change(image) for image in sums))
+    return changed
 
 
-def triplets(pairs: Sequence[tuple[str, str]]) -> tuple[NDArray[np.int32], Image]:
-    """Triangles of interferograms.
-
-    Parameters
-    ----------
-    pairs : sequence of (str, str)
-        First and second date of each interferogram, `YYYYMMDD`.
-
-    Returns
-    -------
-    members : ndarray of int32 (triplets, 3)
-        Numbers of three interferograms between three dates, ascending.
-    signs : ndarray of float32 (triplets, 3)
-        1, and -1 for the interferogram between the first and the last date.
-
-    Notes
-    -----
-    Source: MintPy `ifgramStack.get_design_matrix4triplet`.
-    """
-    number = {pair: place for place, pair in enumerate(pairs)}
-    after: dict[str, list[str]] = {}
-    for first, second in number:
-        after.setdefault(first, []).append(second)
-    found = [
-        sorted([(number[one, two], 1), (number[two, three], 1), (number[one, three], -1)])
-        for one, two in number
-        for three in after.get(two, [])
-        if one < two < three and (one, three) in number
-    ]
-    table = np.array(found, np.int32).reshape(-1, 3, 2)
-    return np.ascontiguousarray(table[:, :, 0]), table[:, :, 1].astype(np.float32)
+def _copy[Sums: (CoverageSums, OverviewSums)](sums: Sums) -> Sums:
+    return _each(sums, np.copy)
 
 
-def _days(pairs: Sequence[tuple[str, str]]) -> NDArray[np.float64]:
-    """Time between the dates of each pair."""
-    dates = np.array([[f"{date[:4]}-{date[4:6]}-{date[6:8]}" for date in pair] for pair in pairs], "datetime64[D]")
-    return np.asarray(dates[:, 1] - dates[:, 0], np.float64)
+def _rows[Sums: (CoverageSums, OverviewSums)](sums: Sums, rows: Rows) -> Sums:
+    """Give the pixels of some rows, to be changed in place."""
+    return _each(sums, lambda image: image[rows.slice].reshape(-1))
+
+
+def _save[Sums: (CoverageSums, OverviewSums)](sums: Sums, saved: Sums, start: int, stop: int) -> None:
+    for image, copy in zip(sums, saved, strict=True):
+        copy[start:stop] = image[start:stop]
 
 
 def _look_through(
     h5: h5py.File,
     names: Sequence[str],
+    layers: NDArray[np.integer],
     memory: float,
     compute: Callable[[Rows, Mapping[str, NDArray[Any]], Share], None],
 ) -> None:
-    """Read the kept layers of some datasets, block by block, as (layers, pixels)."""
-    layers = np.flatnonzero(h5["dropIfgram"][:])
+    """Read some layers of some datasets, block by block, as (layers, pixels)."""
     length, width = h5[_PHASE].shape[1:]
     row_bytes = layers.size * width * sum(h5[name].dtype.itemsize for name in names)
     blocks = row_blocks(length, row_bytes, memory, multiple=max(chunk_rows(h5[name]) for name in names))

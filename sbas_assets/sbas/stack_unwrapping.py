@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sbas_assets.errors import InputError
 from sbas_assets.sbas import unwrapping_kernel as kernel
-from sbas_assets.sbas.blocks import Rows, row_blocks, stream
+from sbas_assets.sbas.blocks import Rows, read_layers, row_blocks, stream
 from sbas_assets.sbas.bridging import NO_SHIFT, Bridging, bridging_shifts, closure_shifts
 from sbas_assets.sbas.components import Regions, find_regions
 from sbas_assets.threads import Share, pixel_threads, thread_count
@@ -23,7 +23,7 @@ from sbas_assets.threads import Share, pixel_threads, thread_count
 Phases = NDArray[np.float32]
 # shifts of an image's regions, from its number, its regions and its phase
 Solve = Callable[[int, Regions, Phases], NDArray[np.float64]]
-_BYTES = 4 + 2 + 1  # of a pixel: phase, component, region
+_BYTES = 4 + 2 + 1 + 1  # of a pixel: phase, component, region, whether it moved
 _ROWS = 32  # of a task
 
 
@@ -41,6 +41,8 @@ class Source:
         integer (images, rows, columns).
     pairs : sequence of str
         Names of the images.
+    wanted : ndarray of int64 (n,)
+        Numbers of the images that are to be corrected, ascending.
     kept : ndarray of bool (images,)
         Whether an image is part of the network; the phases of others are not corrected.
     point : tuple of int
@@ -55,32 +57,61 @@ class Source:
     original: h5py.Dataset
     components: h5py.Dataset
     pairs: Sequence[str]
+    wanted: NDArray[np.int64]
     kept: NDArray[np.bool_]
     point: tuple[int, int]
     least: float
     water: NDArray[Any] | None = None
 
 
-def bridge_stack(
-    source: Source, target: h5py.Dataset, radius: int, ramp: str | None, memory: float
-) -> NDArray[np.int32]:
+@dataclass(frozen=True)
+class Target:
+    """Where the corrected images go.
+
+    Parameters
+    ----------
+    phase : h5py.Dataset
+        float32 (layers, rows, columns), rad; filled.
+    layers : ndarray of int64 (n,)
+        Layer of each wanted image.
+    changed : h5py.Dataset, optional
+        uint8 (layers, rows, columns / 8, rounded up); filled with a bit for each pixel that moved.
+    """
+
+    phase: h5py.Dataset
+    layers: NDArray[np.int64]
+    changed: h5py.Dataset | None = None
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """What was done to the wanted images.
+
+    Parameters
+    ----------
+    moved : ndarray of int32 (rows, columns)
+        In how many of them each pixel moved by more than half a cycle against the reference point.
+    seen : ndarray of int64 (n,)
+        Pixels with a phase in each.
+    """
+
+    moved: NDArray[np.int32]
+    seen: NDArray[np.int64]
+
+
+def bridge_stack(source: Source, target: Target, radius: int, ramp: str | None, memory: float) -> Corrected:
     """Correct by bridging.
 
     Parameters
     ----------
     source : Source
         The images.
-    target : h5py.Dataset
-        float32 (images, rows, columns); filled.
+    target : Target
+        Filled.
     radius, ramp : int, str
         See `bridging.Bridging`.
     memory : float
         `mintpy.compute.maxMemory` (GB).
-
-    Returns
-    -------
-    ndarray of int32 (rows, columns)
-        In how many images each pixel moved against the reference point.
 
     Raises
     ------
@@ -89,6 +120,8 @@ def bridge_stack(
 
     Notes
     -----
+    Each image is corrected by itself.
+
     Source: MintPy `unwrap_error_bridging.run_unwrap_error_bridging`. The phases are MintPy's to the bit, except with
     a ramp: MintPy takes it off and adds it again in single precision; here it stays on.
     """
@@ -99,16 +132,16 @@ def bridge_stack(
 
 
 def close_stack(
-    source: Source, target: h5py.Dataset, common: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]], memory: float
-) -> NDArray[np.int32]:
+    source: Source, target: Target, common: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]], memory: float
+) -> Corrected:
     """Correct by the cycles that MintPy found from phase closures; see `bridge_stack`.
 
     Parameters
     ----------
     source : Source
         The images.
-    target : h5py.Dataset
-        float32 (images, rows, columns); filled.
+    target : Target
+        Filled.
     common : sequence of (ndarray of int64 (samples, 2), ndarray of float64 (kept images,))
         Row and column of some pixels of each region that all images have in common, the largest region first, and
         its cycles in each image (`unwrap_error_phase_closure.get_common_region_int_ambiguity`).
@@ -135,53 +168,62 @@ class _Block:
     components: NDArray[Any]
 
 
-def _correct(
-    source: Source, target: h5py.Dataset, mode: NDArray[np.int8], solve: Solve, memory: float
-) -> NDArray[np.int32]:
-    moved = np.zeros(source.phase.shape[1:], np.int32)
+def _correct(source: Source, target: Target, mode: NDArray[np.int8], solve: Solve, memory: float) -> Corrected:
+    shape = source.phase.shape[1:]
+    done = Corrected(np.zeros(shape, np.int32), np.zeros(source.wanted.size, np.int64))
     with pixel_threads() as share:
 
-        def compute(images: Rows, block: _Block) -> Phases:
-            work = _prepare(source, images, block, solve, share)._replace(mode=mode[images.slice])
-            share(lambda start, stop: kernel.shift(work, start, stop, moved), moved.shape[0], _ROWS)
-            return block.phase
+        def compute(some: Rows, block: _Block) -> tuple[Phases, NDArray[np.bool_]]:
+            numbers = source.wanted[some.slice]
+            changed = np.zeros(block.phase.shape, np.bool_)
+            work = _prepare(source, numbers, block, solve, share)._replace(mode=mode[numbers])
+            done.seen[some.slice] = [np.count_nonzero(image) for image in block.original]
+            share(lambda start, stop: kernel.shift(work, start, stop, done.moved, changed), shape[0], _ROWS)
+            return block.phase, changed
 
-        def write(images: Rows, phase: Phases) -> None:
-            target[images.slice] = phase
+        def write(some: Rows, result: tuple[Phases, NDArray[np.bool_]]) -> None:
+            for layer, phase, changed in zip(target.layers[some.slice], *result, strict=True):
+                target.phase[layer] = phase
+                if target.changed is not None:
+                    target.changed[layer] = np.packbits(changed, axis=-1)
 
-        stream(_groups(source, memory), lambda images: _read(source, images), compute, write)
-    return moved
+        stream(_groups(source, memory), lambda some: _read(source, some), compute, write)
+    return done
 
 
 def _groups(source: Source, memory: float) -> list[Rows]:
     """Divide the images into groups that are in memory together, with work for all threads if there is room."""
-    number, length, width = source.phase.shape
+    length, width = source.phase.shape[1:]
     size = length * width * (_BYTES if source.original == source.phase else _BYTES + 4)
     threads = thread_count()
     roomy = 3 * threads * size < 0.75 * memory * 2**30
-    return row_blocks(number, size, memory, multiple=threads if roomy else 1)
+    return row_blocks(source.wanted.size, size, memory, multiple=threads if roomy else 1)
 
 
-def _read(source: Source, images: Rows) -> _Block:
-    phase = source.phase[images.slice].astype(np.float32, copy=False)
-    original = phase if source.original == source.phase else source.original[images.slice]
-    return _Block(phase, original, source.components[images.slice])
+def _read(source: Source, some: Rows) -> _Block:
+    phase = _images(source.phase, source.wanted[some.slice]).astype(np.float32, copy=False)
+    original = phase if source.original == source.phase else _images(source.original, source.wanted[some.slice])
+    return _Block(phase, original, _images(source.components, source.wanted[some.slice]))
 
 
-def _prepare(source: Source, images: Rows, block: _Block, solve: Solve, share: Share) -> kernel.Images:
+def _images(dataset: h5py.Dataset, numbers: NDArray[np.int64]) -> NDArray[Any]:
+    return read_layers(dataset, numbers, Rows(0, dataset.shape[1])).reshape(numbers.size, *dataset.shape[1:])
+
+
+def _prepare(source: Source, numbers: NDArray[np.int64], block: _Block, solve: Solve, share: Share) -> kernel.Images:
     """Find the regions of some images, and by how much to shift them."""
     labels = np.zeros(block.phase.shape, np.uint8)
-    shifts = np.full((len(images), 256), NO_SHIFT)
+    shifts = np.full((numbers.size, 256), NO_SHIFT)
 
     def find(start: int, stop: int) -> None:
         for image in range(start, stop):
-            number = images.start + image
+            number = int(numbers[image])
             if source.kept[number]:
                 regions = _regions(source, number, block.components[image])
                 labels[image] = regions.labels
                 shifts[image] = solve(number, regions, block.phase[image])
 
-    share(find, len(images), 1)
+    share(find, numbers.size, 1)
     at = (slice(None), *source.point)
     reference = block.phase[at].copy()
     return kernel.Images(
@@ -189,10 +231,10 @@ def _prepare(source: Source, images: Rows, block: _Block, solve: Solve, share: S
         original=block.original,
         labels=labels,
         shifts=shifts,
-        mode=np.zeros(len(images), np.int8),
+        mode=np.zeros(numbers.size, np.int8),
         reference=reference,
         original_reference=block.original[at].copy(),
-        end=(reference - reference + shifts[np.arange(len(images)), labels[at]]).astype(np.float32),
+        end=(reference - reference + shifts[np.arange(numbers.size), labels[at]]).astype(np.float32),
     )
 
 

@@ -38,7 +38,7 @@ class Images(NamedTuple):
 
 
 @_jit
-def shift(images: Images, start: int, stop: int, moved: NDArray[np.int32]) -> None:
+def shift(images: Images, start: int, stop: int, moved: NDArray[np.int32], changed: NDArray[np.bool_]) -> None:
     """Shift rows `start` to `stop` (exclusive), in place.
 
     Parameters
@@ -49,6 +49,8 @@ def shift(images: Images, start: int, stop: int, moved: NDArray[np.int32]) -> No
         Rows.
     moved : ndarray of int32 (rows, columns)
         Raised by one for each image in which the pixel moved by more than half a cycle against the reference point.
+    changed : ndarray of bool (images, rows, columns)
+        Whether it did; False where nothing is done to an image.
     """
     half = np.float32(np.pi)
     for image in range(images.phase.shape[0]):
@@ -67,4 +69,6 @@ def shift(images: Images, start: int, stop: int, moved: NDArray[np.int32]) -> No
                 value = np.float32(np.float64(value) + shifts[labels[column]])
                 phase[column] = value
                 change = (value - end) - (before - original_reference)
-                count[column] += 1 if (before != 0) & (np.abs(change) > half) else 0
+                far = (before != 0) & (np.abs(change) > half)
+                changed[image, row, column] = far
+                count[column] += 1 if far else 0

@@ -6,10 +6,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +31,7 @@ from sbas_assets_tests.mintpy.stack_deliveries import (
     recorded,
     segments,
 )
+from sbas_assets_tests.mintpy.updates_at_work import killed_at
 from sbas_assets_tests.test_products_are_reproducible import without_run
 
 pytestmark = pytest.mark.long
@@ -41,7 +39,6 @@ pytestmark = pytest.mark.long
 DATES = regular_dates("20200511", 8, 24)
 RUN = Run("a-run", lambda _: None)
 SAMPLE = 4
-CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.symlink")
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +97,7 @@ def test_a_load_killed_at_any_moment_is_taken_up_by_the_next(
     step = 1 if exhaustive else SAMPLE
     for moment in range(1, 1000, step):
         loader = copied(start, tmp_path / "killed")
-        if not killed_at(loader, moment):
+        if not killed_at(loader, IFGRAM_STACK, moment):
             break
         require_nothing_wrong(loader, old, contents(undisturbed.root / STACK))
         outcome = execute(IFGRAM_STACK, loader.frame, RUN)
@@ -119,32 +116,6 @@ def test_a_load_killed_at_any_moment_is_taken_up_by_the_next(
 def copied(loader: Loader, folder: Path) -> Loader:
     shutil.copytree(loader.folder, folder)
     return Loader(folder, loader.stack)
-
-
-def killed_at(loader: Loader, moment: int) -> bool:
-    """Load in a process that kills itself, -9, before it changes a file for the n-th time; whether it came to that."""
-    child = os.fork()
-    if child == 0:
-        _die_before(moment, str(loader.root))
-        try:
-            execute(IFGRAM_STACK, loader.frame, RUN)
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
-
-
-def _die_before(moment: int, root: str) -> None:
-    seen = [0]
-
-    def note(event: str, arguments: tuple[object, ...]) -> None:
-        writes = event == "open" and isinstance(arguments[1], str) and arguments[1][:1] in {"w", "x", "a"}
-        if (writes or event in CHANGES) and str(arguments[0]).startswith(root):
-            seen[0] += 1
-            if seen[0] == moment:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.addaudithook(note)
 
 
 def require_nothing_wrong(loader: Loader, old: object, new: object) -> None:

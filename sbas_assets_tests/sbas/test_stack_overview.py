@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from mintpy.objects import ifgramStack
 from mintpy.unwrap_error_phase_closure import calc_num_triplet_with_nonzero_integer_ambiguity
 
+from sbas_assets.sbas.overview_plan import triplets
+from sbas_assets.sbas.overview_sums import turning_point
 from sbas_assets.sbas.product_file import product_file
-from sbas_assets.sbas.stack_overview import cover, overview, triplets
+from sbas_assets.sbas.stack_overview import Coverage, Overview, cover, overview
 from sbas_assets.simulate import regular_dates
 from sbas_assets_tests.sbas.unwrapped_stacks import write_stack
 
@@ -166,3 +168,36 @@ def test_open_triplets_of_any_network_equal_mintpys(
     assert (found is None) == (theirs is None)
     if found is not None:
         np.testing.assert_array_equal(found, theirs)
+
+
+@pytest.mark.parametrize(("known", "keep"), [(1, 1), (3, 9), (8, 8), (11, 15), (0, 4)])
+def test_going_on_from_what_is_known_gives_the_bytes_of_all_interferograms_and_keeps_the_same(
+    stack: Path, known: int, keep: int
+) -> None:
+    coherence = cover(stack, 4).coherence
+    before = cover(stack, 4, keep=known).early, overview(stack, coherence, None, 4, keep=known).early
+    ours = cover(stack, 4, before[0], keep=keep), overview(stack, coherence, None, 4, before[1], keep=keep)
+    theirs = cover(stack, 4, keep=keep), overview(stack, coherence, None, 4, keep=keep)
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.early.pairs == other.early.pairs == keep
+        assert images_of(one) == images_of(other)
+
+
+def images_of(found: Coverage | Overview) -> list[bytes]:
+    images = [image for name, image in vars(found).items() if name != "early"]
+    return [image.tobytes() for image in (*images, *found.early.sums)]
+
+
+def test_the_turning_point_leaves_the_pairs_of_the_last_date_and_of_the_next_behind_it() -> None:
+    pairs = list(PAIRS)
+    turn = turning_point(pairs)
+    # three connections: the next date is connected with the last three, the last with the three before
+    assert {first for first, _ in pairs[turn:]} == set(DATES[-4:-1])
+    assert {first for first, _ in pairs[:turn]} == set(DATES[:-4])
+
+
+def test_pairs_that_reach_over_half_the_series_move_the_turning_point() -> None:
+    pairs = sorted([*itertools.pairwise(DATES), (DATES[0], DATES[4])])
+    assert pairs[turning_point(pairs)][0] == DATES[-5]
+    assert turning_point(sorted([*pairs, (DATES[0], DATES[-1])])) == 0
+    assert turning_point([]) == 0

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from sbas_assets.errors import InputError
 from sbas_assets.sbas.product_file import product_file
-from sbas_assets.sbas.stack_unwrapping import Source, bridge_stack, close_stack
+from sbas_assets.sbas.stack_unwrapping import Source, Target, bridge_stack, close_stack
 from sbas_assets.simulate import regular_dates
 from sbas_assets_tests.sbas.unwrapped_stacks import add_dataset, components, phase_of, write_stack
 
@@ -58,6 +58,7 @@ def source(h5: h5py.File, phase: str = "unwrapPhase", water: bool = False, least
         original=h5["unwrapPhase"],
         components=h5["connectComponent"],
         pairs=["_".join(pair) for pair in PAIRS],
+        wanted=np.arange(len(PAIRS)),
         kept=h5["dropIfgram"][:],
         point=POINT,
         least=least,
@@ -76,8 +77,13 @@ def bridged(stack: Path, folder: Path, *, memory: float = 4, water: bool = False
     copied = copy(stack, folder)
     add_dataset(copied, "unwrapPhase_bridging")
     with h5py.File(copied, "r+") as h5:
-        moved = bridge_stack(source(h5, water=water), h5["unwrapPhase_bridging"], radius, ramp, memory)
-        return h5["unwrapPhase_bridging"][:], moved
+        done = bridge_stack(source(h5, water=water), whole(h5["unwrapPhase_bridging"]), radius, ramp, memory)
+        np.testing.assert_array_equal(done.seen, np.count_nonzero(h5["unwrapPhase"][:], axis=(1, 2)))
+        return h5["unwrapPhase_bridging"][:], done.moved
+
+
+def whole(dataset: h5py.Dataset) -> Target:
+    return Target(dataset, np.arange(len(PAIRS)))
 
 
 def copy(stack: Path, folder: Path) -> Path:
@@ -126,7 +132,7 @@ def test_phases_that_close_equal_mintpys(stack: Path, tmp_path: Path, before: st
     add_dataset(work, "ours")
     with h5py.File(work, "r+") as h5:
         common = [(region.sample_coords, region.int_ambiguity) for region in regions]
-        moved = close_stack(source(h5, before, water), h5["ours"], common, 4)
+        moved = close_stack(source(h5, before, water), whole(h5["ours"]), common, 4).moved
         assert h5["ours"][:].tobytes() == h5["theirs"][:].tobytes()
         np.testing.assert_array_equal(moved, slowly_moved(h5["unwrapPhase"][:], h5["ours"][:]))
     assert moved.max() > 0
@@ -165,6 +171,6 @@ def test_a_reference_point_in_no_large_region_is_refused_with_the_pair_named(sta
         h5["connectComponent"][4, 15:30, 15:30] = 0
         h5["connectComponent"][4, 21:24, 20:23] = 5
         with pytest.raises(InputError, match="_".join(PAIRS[4])) as caught:
-            bridge_stack(source(h5), h5["unwrapPhase"], 50, None, 4)
+            bridge_stack(source(h5), whole(h5["unwrapPhase"]), 50, None, 4)
     assert caught.value.code == "conncomp-too-small"
     assert "row 22, column 21" in str(caught.value)
