@@ -48,6 +48,7 @@ class Installation:
     instance: dg.DagsterInstance
     environment: Mapping[str, str]
     port: int
+    workspace: str = WORKSPACE
     processes: dict[Program, subprocess.Popen[bytes]] = field(default_factory=dict)
     groups: list[int] = field(default_factory=list)
     most: int = 0
@@ -55,15 +56,19 @@ class Installation:
 
     def add(self, frame: str, stack: Path, **more: Any) -> None:
         """Add a frame without weather data, as a partition too."""
+        self.configure(frame, stack, **more)
+        self.instance.add_dynamic_partitions("frame", [frame])
+
+    def configure(self, frame: str, stack: Path, **more: Any) -> None:
+        """Put a frame's file into the catalogue."""
         options = {"mintpy.troposphericDelay.method": "no", **more.pop("mintpy", {})}
         values = {"track": 71, "direction": "descending", "stack": str(stack), "mintpy": options, **more}
         FrameCatalogue(self.root).add(frame, frame_config(values))
-        self.instance.add_dynamic_partitions("frame", [frame])
 
     def start(self, program: Program) -> None:
         words = {
-            "daemon": ["dagster-daemon", "run", "-w", WORKSPACE],
-            "webserver": ["dagster-webserver", "-w", WORKSPACE, "-h", "127.0.0.1", "-p", str(self.port)],
+            "daemon": ["dagster-daemon", "run", "-w", self.workspace],
+            "webserver": ["dagster-webserver", "-w", self.workspace, "-h", "127.0.0.1", "-p", str(self.port)],
         }[program]
         with (self.root / f"{program}.log").open("a") as log:
             self.processes[program] = subprocess.Popen(
@@ -170,6 +175,15 @@ class Installation:
         assert record.end_time is not None
         return record.end_time - record.start_time
 
+    def looks(self) -> int:
+        """How many ticks of sensors have ended; none may have failed."""
+        states = self.instance.all_instigator_state()
+        ticks = [
+            tick for state in states for tick in self.instance.get_ticks(state.instigator_origin_id, state.selector_id)
+        ]
+        assert not [tick.error for tick in ticks if tick.error]
+        return sum(tick.end_timestamp is not None for tick in ticks)
+
     def locked(self, frame: str) -> bool:
         """Whether a process holds the frame's lock."""
         lock = FileLock(self.root / "work" / frame / ".sbas" / "lock")
@@ -202,7 +216,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def installation(root: Path, *, most_runs: int = 2, **environment: str) -> Iterator[Installation]:
+def installation(
+    root: Path, *, most_runs: int = 2, workspace: str = WORKSPACE, **environment: str
+) -> Iterator[Installation]:
     """Make an installation with the settings that `sbas-assets` writes, made quicker; its programs end with it."""
     quick = {"SBAS_SENSORS_INTERVAL": "1", "SBAS_ARRIVALS_SETTLING": "0"}
     home = root / "dagster"
@@ -223,7 +239,7 @@ def installation(root: Path, *, most_runs: int = 2, **environment: str) -> Itera
         # its tables are made once, before several programs at the same time would make them
         assert instance.get_runs_count() == 0
         assert not instance.all_instigator_state()
-        made = Installation(root, instance, settings, free_port())
+        made = Installation(root, instance, settings, free_port(), workspace)
         try:
             yield made
         finally:

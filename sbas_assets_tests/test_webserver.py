@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 
 from sbas_assets.definitions import JOB
-from sbas_assets.frames import FrameCatalogue, frame_config
 from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
 from sbas_assets_tests.frames_at_work import asset_names
+from sbas_assets_tests.installation import SELECTOR, Installation, installation
 
 pytestmark = pytest.mark.long
 
 KEY = "T071D_web"
-REPOSITORY = Path(__file__).resolve().parents[1]
-WORKSPACE = str(REPOSITORY / "workspace.yaml")
-SELECTOR = {"repositoryLocationName": "sbas_assets", "repositoryName": "__repository__"}
 
 ADD_PARTITION = """mutation($p: String!, $k: String!, $r: RepositorySelector!) {
   addDynamicPartition(partitionsDefName: $p, partitionKey: $k, repositorySelector: $r) {
@@ -39,7 +24,6 @@ ADD_PARTITION = """mutation($p: String!, $k: String!, $r: RepositorySelector!) {
 LAUNCH = """mutation($e: ExecutionParams!) { launchRun(executionParams: $e) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
   ... on RunConfigValidationInvalid { errors { message } } } }"""
-REPOSITORIES = "query { repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
 STATUS = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status tags { key value } } } }"
 ASSET = """query($k: AssetKeyInput!, $p: [String!]) { assetOrError(assetKey: $k) { ... on Asset {
   assetMaterializations(limit: 1, partitions: $p) { runId partition metadataEntries {
@@ -52,98 +36,29 @@ CHECKS = """query($k: AssetKeyInput!) { assetNodeOrError(assetKey: $k) { ... on 
     executionForLatestMaterialization { status } } } } } } }"""
 
 
-@dataclass
-class Webserver:
-    port: int
-    root: Path
-
-    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/graphql", body, {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            found = json.load(answer)
-        assert "errors" not in found, found["errors"]
-        return dict(found["data"])
-
-    def wait_for(self, run_id: str) -> dict[str, Any]:
-        deadline = time.monotonic() + 240
-        while True:
-            run = self.ask(STATUS, id=run_id)["runOrError"]
-            if run["status"] in {"SUCCESS", "FAILURE", "CANCELED"}:
-                return dict(run)
-            assert time.monotonic() < deadline, run
-            time.sleep(1)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
-def webserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webserver]:
+def webserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     root = tmp_path_factory.mktemp("web")
     stack = root / "stack"
     simulate_stack(SimulationConfig(length=72, width=80, dates=regular_dates("20200511", 6, 24), seed=6), stack)
-    options = {"mintpy.troposphericDelay.method": "no"}
-    config = frame_config({"track": 71, "direction": "descending", "stack": str(stack), "mintpy": options})
-    FrameCatalogue(root).add(KEY, config)
-    home = root / "dagster"
-    home.mkdir()
-    shutil.copy(REPOSITORY / "sbas_assets" / "commands" / "dagster.yaml", home)
-    # its tables are made once, before two programs at the same time would make them
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        assert instance.get_runs_count() == 0
-    server = Webserver(free_port(), root)
-    environment = {**os.environ, "SBAS_ROOT": str(root), "DAGSTER_HOME": str(home)}
-    environment.pop("SBAS_STORE", None)
-    webserver = ["dagster-webserver", "-w", WORKSPACE, "-h", "127.0.0.1", "-p", str(server.port)]
-    # runs are queued, so that each frame has one at a time: the daemon takes them from the queue
-    daemon = ["dagster-daemon", "run", "-w", WORKSPACE]
-    with ExitStack() as stack_of_processes:
-        process = stack_of_processes.enter_context(_running(webserver, root / "webserver.log", environment))
-        stack_of_processes.enter_context(_running(daemon, root / "daemon.log", environment))
-        _wait_until_up(server, process, root / "webserver.log")
-        yield server
+    # sensors that look seldom leave the frame to the test
+    with installation(root / "root", SBAS_SENSORS_INTERVAL="3600") as made:
+        made.configure(KEY, stack)
+        made.start("webserver")
+        # runs are queued, so that each frame has one at a time: the daemon takes them from the queue
+        made.start("daemon")
+        made.wait(made.is_up)
+        yield made
 
 
-@contextmanager
-def _running(words: list[str], log: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    program = str(Path(sys.executable).with_name(words[0]))
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [program, *words[1:]],
-            env=environment,
-            cwd=REPOSITORY,
-            stdout=file,
-            stderr=file,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(timeout=60)
-
-
-def _wait_until_up(server: Webserver, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()
-        try:
-            if server.ask(REPOSITORIES)["repositoriesOrError"]["nodes"]:
-                return
-        except OSError:
-            time.sleep(0.5)
-    raise AssertionError(log.read_text())
+def wait_for(webserver: Installation, run_id: str) -> dict[str, Any]:
+    ended = {"SUCCESS", "FAILURE", "CANCELED"}
+    webserver.wait(lambda: webserver.ask(STATUS, id=run_id)["runOrError"]["status"] in ended)
+    return dict(webserver.ask(STATUS, id=run_id)["runOrError"])
 
 
 @pytest.fixture(scope="module")
-def materialized(webserver: Webserver) -> str:
+def materialized(webserver: Installation) -> str:
     added = webserver.ask(ADD_PARTITION, p="frame", k=KEY, r=SELECTOR)
     # the sensor that looks for new frames may have been first
     known = {"AddDynamicPartitionSuccess", "DuplicateDynamicPartitionError"}
@@ -156,7 +71,7 @@ def materialized(webserver: Webserver) -> str:
     launched = webserver.ask(LAUNCH, e=execution)["launchRun"]
     assert launched["__typename"] == "LaunchRunSuccess", launched
     run_id = str(launched["run"]["runId"])
-    run = webserver.wait_for(run_id)
+    run = wait_for(webserver, run_id)
     assert run["status"] == "SUCCESS", (webserver.root / "webserver.log").read_text()[-4000:]
     tags = {tag["key"]: tag["value"] for tag in run["tags"]}
     assert tags["sbas/frame"] == KEY
@@ -164,7 +79,7 @@ def materialized(webserver: Webserver) -> str:
     return run_id
 
 
-def metadata(webserver: Webserver, asset: str) -> dict[str, Any]:
+def metadata(webserver: Installation, asset: str) -> dict[str, Any]:
     found = webserver.ask(ASSET, k={"path": [asset]}, p=[KEY])["assetOrError"]["assetMaterializations"]
     values = {}
     for entry in found[0]["metadataEntries"]:
@@ -172,7 +87,7 @@ def metadata(webserver: Webserver, asset: str) -> dict[str, Any]:
     return values
 
 
-def test_every_asset_says_what_it_is_and_who_owns_it(webserver: Webserver) -> None:
+def test_every_asset_says_what_it_is_and_who_owns_it(webserver: Installation) -> None:
     nodes = {node["assetKey"]["path"][0]: node for node in webserver.ask(NODES)["assetNodes"]}
     assert nodes.keys() == asset_names() | {"topsStack"}
     groups = {node["groupName"] for node in nodes.values()}
@@ -185,7 +100,9 @@ def test_every_asset_says_what_it_is_and_who_owns_it(webserver: Webserver) -> No
     assert not nodes["topsStack"]["isMaterializable"]
 
 
-def test_a_materialized_asset_shows_numbers_with_units_and_a_picture(webserver: Webserver, materialized: str) -> None:
+def test_a_materialized_asset_shows_numbers_with_units_and_a_picture(
+    webserver: Installation, materialized: str
+) -> None:
     shown = metadata(webserver, "velocity")
     assert shown["outcome"] == "made"
     assert -200 < shown["velocity_min_mm_per_year"] < -20
@@ -197,7 +114,7 @@ def test_a_materialized_asset_shows_numbers_with_units_and_a_picture(webserver: 
     assert len(png) <= 100_000
 
 
-def test_the_stack_has_its_fingerprint_as_data_version(webserver: Webserver, materialized: str) -> None:
+def test_the_stack_has_its_fingerprint_as_data_version(webserver: Installation, materialized: str) -> None:
     shown = metadata(webserver, "topsStack")
     assert shown["pairs"] == 12
     record = json.loads((webserver.root / "work" / KEY / ".sbas" / "records" / "topsStack.json").read_text())
@@ -208,7 +125,7 @@ def test_the_stack_has_its_fingerprint_as_data_version(webserver: Webserver, mat
     assert tags["dagster/data_version"] == record["data_version"]
 
 
-def test_the_checks_have_passed_and_the_right_ones_block(webserver: Webserver, materialized: str) -> None:
+def test_the_checks_have_passed_and_the_right_ones_block(webserver: Installation, materialized: str) -> None:
     seen = {}
     for asset in ("topsStack", "network", "timeseries", "velocity", "zarr_velocity"):
         checks = webserver.ask(CHECKS, k={"path": [asset]})["assetNodeOrError"]["assetChecksOrError"]["checks"]

@@ -15,6 +15,8 @@ from sbas_assets_tests.automation.date_by_date import NEAR_MM, Stream, same_refe
 from sbas_assets_tests.automation.deliveries import DATES, Delivery
 from sbas_assets_tests.installation import Installation, installation
 
+pytestmark = pytest.mark.long
+
 FIRST = 6
 RUNS = """query { runsOrError { ... on Runs { results { status tags { key value }
   eventConnection { events { ... on MessageEvent { message } } } } } } }"""

@@ -19,6 +19,8 @@ from sbas_assets_tests.mintpy.weather_files import AT_14_UTC, hawaiian_stack, ne
 from sbas_assets_tests.published.ceph_server import CephServer
 from sbas_assets_tests.weather.cds_server import CdsServer
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ["sbas_assets_tests.published.ceph_fixtures"]
 
 WEATHER_DATES = ("20220101", "20220113", "20220125", "20220206")

@@ -18,6 +18,8 @@ from sbas_assets_tests.automation.deliveries import DATES, KEY, Delivery, metada
 from sbas_assets_tests.automation.rounds import Rounds, hours
 from sbas_assets_tests.automation.test_discovery import no_coherence_yet, truncated_pair
 
+pytestmark = pytest.mark.long
+
 ONCE = "T071D_once"
 
 
