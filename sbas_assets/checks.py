@@ -101,6 +101,25 @@ def network_connected(context: dg.AssetCheckExecutionContext, platform: Platform
     )
 
 
+@dg.asset_check(asset="network", **_OF_FRAMES)
+def reference_coherent(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+    """The reference point that was chosen once would still be accepted; it is never moved by itself."""
+    with _reading(context, platform) as frame:
+        with h5py.File(frame.workspace.root / NETWORK_STACK, "r") as h5:
+            row, column = int(h5.attrs["REF_Y"]), int(h5.attrs["REF_X"])
+        value = float(_read(frame, "avgSpatialCoh.h5", "coherence")[row, column])
+        least = float(frame.template.raw["mintpy.reference.minCoherence"])
+    # a point that the user gave is the user's
+    fine = value >= least or not frame.workspace.pin.exists()
+    mend = f"set mintpy.reference.yx, or remove {frame.workspace.pin.name} to choose again: every series will shift"
+    return dg.AssetCheckResult(
+        passed=fine,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"row": row, "column": column, "average_coherence": value, "minimum": least},
+        description=None if fine else mend,
+    )
+
+
 @dg.asset_check(asset="timeseries", blocking=True, **_OF_FRAMES)
 def reliable_pixels(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
     """At least mintpy.networkInversion.minNumPixel pixels are reliable."""
@@ -185,6 +204,7 @@ CHECKS = [
     frames_current,
     era5_complete,
     network_connected,
+    reference_coherent,
     reliable_pixels,
     temporal_coherence,
     velocity_in_bounds,

@@ -135,6 +135,7 @@ def test_the_checks_have_passed_and_the_right_ones_block(webserver: Installation
     assert seen == {
         "preflight": (True, "SUCCEEDED"),
         "network_connected": (True, "SUCCEEDED"),
+        "reference_coherent": (False, "SUCCEEDED"),
         "reliable_pixels": (True, "SUCCEEDED"),
         "temporal_coherence": (False, "SUCCEEDED"),
         "velocity_in_bounds": (False, "SUCCEEDED"),

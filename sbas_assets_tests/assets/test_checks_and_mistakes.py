@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -59,6 +60,20 @@ def test_a_network_cut_in_two_stops_everything_downstream_of_it(stack: Path, tmp
     assert [text.split(":")[1] for text in islands] == [" 3 dates", " 3 dates"]  # type: ignore[union-attr]
     assert f"{DATES[0]} to {DATES[2]}" in str(islands)
     assert "mintpy.network" in str(found.description)
+
+
+def test_a_pinned_reference_point_that_has_become_incoherent_is_told_and_stays(finished: FrameAtWork) -> None:
+    assert check(finished, "network", "reference_coherent").passed
+    pin = json.loads(finished.workspace.pin.read_text())
+
+    def change(data: np.ndarray) -> None:
+        data[pin["row"], pin["column"]] = 0.5
+
+    with planted(finished, "avgSpatialCoh.h5", "coherence", change):
+        found = check(finished, "network", "reference_coherent")
+        assert (found.passed, found.blocking, found.severity) == (False, False, dg.AssetCheckSeverity.WARN)
+        assert found.metadata["average_coherence"].value == 0.5
+        assert "mintpy.reference.yx" in str(found.description)
 
 
 def test_too_few_reliable_pixels_stop_everything_downstream_of_the_series(finished: FrameAtWork) -> None:
@@ -246,6 +261,7 @@ def test_every_check_is_seen_failing_here_or_in_the_tests_of_weather_and_audit()
         "era5_complete",
         "frames_current",
         "network_connected",
+        "reference_coherent",
         "reliable_pixels",
         "temporal_coherence",
         "velocity_in_bounds",
