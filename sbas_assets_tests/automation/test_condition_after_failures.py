@@ -55,6 +55,31 @@ def test_an_outside_fault_that_has_gone_is_mended_by_the_next_run(machine: Machi
     assert machine.tick(minutes=300) == {}
 
 
+def test_a_clock_that_jumps_neither_loses_nor_repeats_a_retry(machine: Machine) -> None:
+    machine.settle("A")
+    machine.faults["A"] = "outside"
+    machine.deliver("v2", "A")
+    machine.tick()
+    machine.run("A")
+    machine.faults.clear()
+    three_days = 3 * 24 * 60
+    assert machine.tick(minutes=-three_days) == {}, "set back: the failure is of a time to come"
+    assert machine.tick(minutes=30) == {}
+    assert machine.tick(minutes=three_days) == {"A": EVERYTHING}
+    assert machine.run("A")
+    for jump in (three_days, -2 * three_days, 20 * three_days):
+        assert machine.tick(minutes=jump) == {}
+
+
+def test_a_stack_that_comes_while_the_clock_is_wrong_is_processed_at_once(machine: Machine) -> None:
+    machine.settle("A")
+    for number, jump in enumerate((-40 * 24 * 60, 400 * 24 * 60)):
+        machine.deliver(f"v2.{number}", "A")
+        assert machine.tick(minutes=jump) == {"A": EVERYTHING}
+        assert machine.run("A")
+        assert machine.tick() == {}
+
+
 def test_a_run_that_a_person_stopped_is_not_started_again(machine: Machine) -> None:
     machine.settle("A")
     machine.deliver("v2", "A")
