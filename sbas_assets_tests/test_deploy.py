@@ -65,7 +65,7 @@ def test_everything_that_the_containers_settings_name_exists(database, tmp_path)
     ref = InstanceRef.from_dir(str(tmp_path))
 
     assert type(ref.compute_log_manager).__name__ == "LocalComputeLogManager"
-    assert type(ref.run_launcher).__name__ == "DefaultRunLauncher"
+    assert type(ref.run_launcher).__name__ == "FrameRunLauncher"
     assert ref.storage_data is not None
     assert ref.storage_data.class_name == "DagsterPostgresStorage"
 
