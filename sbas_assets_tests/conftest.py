@@ -6,6 +6,9 @@ import os
 
 import pytest
 
+# before eccodes, which some tests write GRIB files with: GDAL would take its older libcurl, and crash
+import rasterio  # noqa: F401
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--exhaustive", action="store_true", help="kill at every moment, instead of at a sample of them")
