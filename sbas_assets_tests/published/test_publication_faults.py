@@ -53,11 +53,11 @@ def before_put(monkeypatch: pytest.MonkeyPatch, number: int, action: Callable[[]
     """Let something happen before an object is sent, once."""
     real, calls = Store.put, []
 
-    def put(self: Store, path: str, data: bytes) -> None:
+    def put(self: Store, path: str, data: bytes, *, flushed: bool = True) -> None:
         calls.append(path)
         if len(calls) == number:
             action()
-        real(self, path, data)
+        real(self, path, data, flushed=flushed)
 
     monkeypatch.setattr(Store, "put", put)
 
@@ -248,11 +248,11 @@ def test_a_full_disk_loses_nothing_and_the_next_attempt_goes_on(geo, tmp_path, m
     url, real, calls, alone = str(tmp_path / "store"), Store.put, [], threading.Lock()
     publish(url, geo, "a1")
 
-    def put(self: Store, path: str, data: bytes) -> None:
+    def put(self: Store, path: str, data: bytes, *, flushed: bool = True) -> None:
         calls.append(path)
         # the limit is the whole process's
         with alone, files_of_at_most(1 if len(calls) >= MIDDLE else 1 << 30):
-            real(self, path, data)
+            real(self, path, data, flushed=flushed)
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "put", put)

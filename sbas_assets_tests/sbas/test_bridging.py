@@ -37,7 +37,7 @@ def corrected(regions: Regions, phase: np.ndarray, how: Bridging) -> np.ndarray:
         original_reference=reference,
         end=np.zeros(1, np.float32),
     )
-    kernel.shift(images, 0, len(phase), np.zeros(phase.shape, np.int32))
+    kernel.shift(images, 0, len(phase), np.zeros(phase.shape, np.int32), np.zeros((1, *phase.shape), bool))
     return np.asarray(images.phase[0])
 
 
