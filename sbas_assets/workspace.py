@@ -141,16 +141,18 @@ class FrameLocks:
     def __init__(self, patience_s: float = LOCK_PATIENCE_S) -> None:
         self.patience_s = patience_s
         self._held: dict[Path, FileLock] = {}
-        self._signs: list[FileLock] = []
+        self._signs: dict[Path, FileLock] = {}
 
     def sign_on(self, workspace: Workspace, run_id: str) -> Path:
-        """Lock a run's sign of life, and return its path."""
+        """Lock a run's sign of life unless it is locked already, and return its path."""
         sign = workspace.hidden / "runs" / run_id
-        sign.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(sign)
-        # whoever asks whether it is locked holds it for a moment
-        lock.acquire()
-        self._signs.append(lock)
+        # a step that is tried again begins again
+        if sign not in self._signs:
+            sign.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(sign)
+            # whoever asks whether it is locked holds it for a moment
+            lock.acquire()
+            self._signs[sign] = lock
         return sign
 
     def acquire(self, workspace: Workspace, run_id: str, tell: Callable[[str], None]) -> None:
@@ -194,9 +196,9 @@ class FrameLocks:
             _, lock = self._held.popitem()
             lock.release()
         while self._signs:
-            sign = self._signs.pop()
-            Path(sign.lock_file).unlink(missing_ok=True)
-            sign.release()
+            sign, lock = self._signs.popitem()
+            sign.unlink(missing_ok=True)
+            lock.release()
 
 
 def is_signed_off(sign: Path) -> bool:
