@@ -42,13 +42,18 @@ def test_an_outside_fault_is_tried_again_three_times_ever_later(machine: Machine
     assert waited[1:] == [15, 60, 240]
 
 
-def test_an_outside_fault_that_has_gone_is_mended_by_the_next_run(machine: Machine) -> None:
+def fail_outside(machine: Machine) -> None:
+    """A run for a new stack fails by a fault that is gone afterwards."""
     machine.settle("A")
     machine.faults["A"] = "outside"
     machine.deliver("v2", "A")
     machine.tick()
     machine.run("A")
     machine.faults.clear()
+
+
+def test_an_outside_fault_that_has_gone_is_mended_by_the_next_run(machine: Machine) -> None:
+    fail_outside(machine)
     assert machine.tick(minutes=10) == {}
     assert machine.tick(minutes=6) == {"A": EVERYTHING}
     assert machine.run("A")
@@ -56,12 +61,7 @@ def test_an_outside_fault_that_has_gone_is_mended_by_the_next_run(machine: Machi
 
 
 def test_a_clock_that_jumps_neither_loses_nor_repeats_a_retry(machine: Machine) -> None:
-    machine.settle("A")
-    machine.faults["A"] = "outside"
-    machine.deliver("v2", "A")
-    machine.tick()
-    machine.run("A")
-    machine.faults.clear()
+    fail_outside(machine)
     three_days = 3 * 24 * 60
     assert machine.tick(minutes=-three_days) == {}, "set back: the failure is of a time to come"
     assert machine.tick(minutes=30) == {}

@@ -24,7 +24,6 @@ import json
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +43,7 @@ from sbas_assets_tests.benchmarks.machine import (
     middle,
     opened,
     show_machine,
+    work_folder,
 )
 from sbas_assets_tests.oracle import prepare_mintpy
 
@@ -275,13 +275,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="work in DIR, a new folder, and leave it there")
     given = parser.parse_args(arguments)
     out = opened(as_json=given.json)
-    choice = {"quick": given.quick, "runs": given.runs, "only": given.only}
-    if given.keep is not None:
-        given.keep.mkdir(parents=True)
-        benchmark(out, given.keep.absolute(), **choice)
-        return
-    with tempfile.TemporaryDirectory(prefix="chain-") as folder:
-        benchmark(out, Path(folder), **choice)
+    with work_folder("chain-", given.keep) as folder:
+        benchmark(out, folder, quick=given.quick, runs=given.runs, only=given.only)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -160,3 +161,14 @@ def show_machine(out: Output) -> None:
 def gigabytes(n_bytes: float) -> str:
     """Return a size in GB for a table."""
     return f"{n_bytes / 1e9:.2f}"
+
+
+@contextmanager
+def work_folder(prefix: str, keep: Path | None) -> Iterator[Path]:
+    """Give a temporary folder, or make a new one that is left there."""
+    if keep is not None:
+        keep.mkdir(parents=True)
+        yield keep.absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix=prefix) as folder:
+        yield Path(folder)

@@ -20,7 +20,6 @@ import argparse
 import json
 import statistics
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -32,7 +31,7 @@ import numpy as np
 from sbas_assets.commands.output import Output
 from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
 from sbas_assets_tests.benchmarks import chain
-from sbas_assets_tests.benchmarks.machine import environment, machine, measure, opened, show_machine
+from sbas_assets_tests.benchmarks.machine import environment, machine, measure, opened, show_machine, work_folder
 from sbas_assets_tests.benchmarks.metered import SURVEY, WHOLE, Counters
 from sbas_assets_tests.mintpy.stack_deliveries import Delivery
 
@@ -181,13 +180,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="work in DIR, a new folder, and leave it there")
     given = parser.parse_args(arguments)
     out = opened(as_json=given.json)
-    choice = {"quick": given.quick, "runs": given.runs, "only": given.only}
-    if given.keep is not None:
-        given.keep.mkdir(parents=True)
-        benchmark(out, given.keep.absolute(), **choice)
-        return
-    with tempfile.TemporaryDirectory(prefix="update-") as folder:
-        benchmark(out, Path(folder), **choice)
+    with work_folder("update-", given.keep) as folder:
+        benchmark(out, folder, quick=given.quick, runs=given.runs, only=given.only)
 
 
 if __name__ == "__main__":
