@@ -41,6 +41,11 @@ class Stamp(NamedTuple):
         status = path.stat()
         return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
+    @property
+    def settled(self) -> bool:
+        """Whether the last change is so old that a later one would show in the times."""
+        return max(self.modified_ns, self.changed_ns) < time.time_ns() - SETTLED_NS
+
 
 class Digest(NamedTuple):
     """Size in bytes and SHA-256 in hexadecimal."""
@@ -79,8 +84,7 @@ class Digests:
         stamp = Stamp.of(path)
         known = self._as_known(path, stamp)
         if known is None:
-            settled = max(stamp.modified_ns, stamp.changed_ns) < time.time_ns() - SETTLED_NS
-            known = self._read_anew(path, stamp, settled=settled)
+            known = self._read_anew(path, stamp, settled=stamp.settled)
         return Digest(stamp.size, str(known[4]))
 
     def of_own(self, path: Path) -> Digest:

@@ -20,6 +20,7 @@ from sbas_assets.topsstack.fingerprint import Fingerprint, fingerprint
 from sbas_assets.topsstack.origin import Orbit, orbits
 from sbas_assets.topsstack.preflight import preflight
 from sbas_assets.topsstack.problems import StackReport
+from sbas_assets.topsstack.readings import remembering
 from sbas_assets.topsstack.snapshot import Snapshot, take_snapshot
 from sbas_assets.topsstack.tree import scan
 from sbas_assets.workspace import Workspace
@@ -59,10 +60,12 @@ def survey(frame: Frame, run: Run) -> tuple[StackReport, Record | None]:
     known = _remembered(frame, run, snapshot)
     if known is not None:
         return known.report, known.record
-    report = preflight(snapshot.tree.layout)
-    if not report.ok:
+    with remembering(readings_file(frame.workspace)) as readings:
+        report = preflight(snapshot.tree.layout)
+        record = _recorded(frame, run, report) if report.ok else None
+    readings.save(snapshot.stamps)
+    if record is None:
         return report, None
-    record = _recorded(frame, run, report)
     _last[:] = [_Answer(run.run_id, frame.workspace.root, snapshot, report, record)] if snapshot.settled else []
     return report, record
 
@@ -94,6 +97,11 @@ def require_stack(frame: Frame, run: Run) -> Record:
 def digests_file(workspace: Workspace) -> Path:
     """Digests of the stack's images, by file identity."""
     return workspace.hidden / "stack_digests.json"
+
+
+def readings_file(workspace: Workspace) -> Path:
+    """What the stack's headers said, and what else its single files tell, by the state of the file."""
+    return workspace.hidden / "stack_readings.json"
 
 
 def contents_file(workspace: Workspace) -> Path:

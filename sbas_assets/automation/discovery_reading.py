@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import batched
 
@@ -17,13 +17,14 @@ from filelock import FileLock, Timeout
 from sbas_assets.digests import Digests
 from sbas_assets.mintpy.loading import stack_layout
 from sbas_assets.step import Frame
-from sbas_assets.survey import contents_file, digests_file
+from sbas_assets.survey import contents_file, digests_file, readings_file
 from sbas_assets.topsstack.contents import Contents, remember
 from sbas_assets.topsstack.fingerprint import fingerprint
 from sbas_assets.topsstack.origin import orbits
 from sbas_assets.topsstack.preflight import preflight
 from sbas_assets.topsstack.problems import StackReport
-from sbas_assets.topsstack.snapshot import take_snapshot
+from sbas_assets.topsstack.readings import remembering
+from sbas_assets.topsstack.snapshot import Snapshot, take_snapshot
 from sbas_assets.topsstack.tree import scan
 from sbas_assets.workspace import Workspace
 
@@ -62,10 +63,14 @@ def look(frame: Frame) -> str:
     OSError
         When the stack's folder cannot be listed.
     """
+    return _state(frame).digest
+
+
+def _state(frame: Frame) -> Snapshot:
     layout = stack_layout(frame)
     with os.scandir(layout.stack) as entries:
         next(entries, None)
-    return take_snapshot(scan(layout)).digest
+    return take_snapshot(scan(layout))
 
 
 def judge(frame: Frame, snapshot: str) -> Judgement:
@@ -85,10 +90,14 @@ def judge(frame: Frame, snapshot: str) -> Judgement:
     NotNowError
         When a run takes the frame meanwhile, or something changes the stack.
     """
-    report = preflight(stack_layout(frame))
-    contents = _identified(frame, report) if report.ok else None
-    if look(frame) != snapshot:
+    with remembering(readings_file(frame.workspace)) as readings:
+        report = preflight(stack_layout(frame))
+        contents = _identified(frame, report) if report.ok else None
+    state = _state(frame)
+    if state.digest != snapshot:
         raise NotNowError("changed while it was read")
+    with suppress(NotNowError), unless_busy(frame.workspace):
+        readings.save(state.stamps)
     return Judgement(snapshot, report, contents)
 
 

@@ -14,6 +14,7 @@ from sbas_assets.errors import InputError
 from sbas_assets.topsstack.checks.reference import acquisition_dates
 from sbas_assets.topsstack.product import read_product
 from sbas_assets.topsstack.rasters import read_header
+from sbas_assets.topsstack.readings import as_read
 from sbas_assets.topsstack.tree import StackLayout, StackTree
 
 OrbitKind = Literal["POEORB", "RESORB", "annotation", "unknown"]
@@ -76,14 +77,18 @@ def _orbit(xml: Path) -> Orbit:
 
 def _orbit_source(xml: Path) -> str | None:
     """Read up to the first orbit's source only: a product has thousands of state vectors after it."""
-    try:
+
+    def read() -> str | None:
         for _, node in ET.iterparse(xml):  # noqa: S314 (as in xmlfiles.parse_xml)
             if node.tag == "property" and node.get("name") == "orbit_source":
-                text = (node.findtext("value") or "").strip()
-                return text or None
+                return (node.findtext("value") or "").strip() or None
+        return None
+
+    try:
+        source: str | None = as_read("orbit source", xml, read)
     except (OSError, ET.ParseError, ValueError):
         return None
-    return None
+    return source
 
 
 def isce_version(tree: StackTree) -> str | None:

@@ -6,10 +6,9 @@ is preflight's business.
 
 from __future__ import annotations
 
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sbas_assets.digests import SETTLED_NS, Stamp
+from sbas_assets.digests import Stamp
 from sbas_assets.errors import InputError
+from sbas_assets.topsstack.readings import as_read
 from sbas_assets.topsstack.xmlfiles import parse_xml, unreadable
 
 ISCE_TYPES = {
@@ -127,13 +127,12 @@ def read_header_file(path: Path) -> RasterHeader:
         stamp = Stamp.of(path)
     except OSError as error:
         raise unreadable(path, error) from error
-    settled = max(stamp.modified_ns, stamp.changed_ns) < time.time_ns() - SETTLED_NS
-    return _as_it_was(path, stamp) if settled else _parsed(path)
+    return _as_it_was(path, stamp) if stamp.settled else _parsed(path)
 
 
 @lru_cache(maxsize=4096)
 def _as_it_was(path: Path, stamp: Stamp) -> RasterHeader:  # noqa: ARG001 (another stamp is another header)
-    return _parsed(path)
+    return RasterHeader(*as_read("header", path, lambda: astuple(_parsed(path))))
 
 
 def _parsed(path: Path) -> RasterHeader:

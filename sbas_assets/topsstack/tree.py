@@ -273,7 +273,7 @@ def pair_name(path: Path) -> str | None:
     in_file = PAIR_IN_FILE.search(path.name)
     if in_file:
         return in_file[1]
-    return next((folder.name for folder in path.parents if PAIR_NAME.fullmatch(folder.name)), None)
+    return next((name for name in reversed(path.parts[:-1]) if PAIR_NAME.fullmatch(name)), None)
 
 
 def _geometry(layout: StackLayout) -> dict[str, Path]:

@@ -30,7 +30,12 @@ from sbas_assets import survey
 from sbas_assets.topsstack.checks import images
 from sbas_assets.topsstack.rasters import RasterHeader
 
-LIBRARIES = ("mintpy.smallbaselineApp", "mintpy.load_data", "sbas_assets.published.zarr_product")
+LIBRARIES = (
+    "mintpy.smallbaselineApp",
+    "mintpy.load_data",
+    "mintpy.ifgram_inversion",
+    "sbas_assets.published.zarr_product",
+)
 SURVEY = "topsStack"
 WHOLE = "process"
 _mapped: list[int] = []

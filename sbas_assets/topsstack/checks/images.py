@@ -18,6 +18,7 @@ from sbas_assets.topsstack.rasters import (
     read_header,
     row_blocks,
 )
+from sbas_assets.topsstack.readings import as_read
 from sbas_assets.topsstack.xmlfiles import unreadable
 
 KINDS = {
@@ -132,7 +133,12 @@ def holds_values(raster: Path, header: RasterHeader, band: int) -> bool:
 
     Looks at small blocks from the middle on and stops at the first value: a good image costs one block.
     """
-    pixels = read_band(raster, header, band)
-    blocks = list(row_blocks(header, PROBE_BYTES))
-    middle = len(blocks) // 2
-    return any(bool(np.any(np.isfinite(b) & (b != 0))) for b in (pixels[r] for r in blocks[middle:] + blocks[:middle]))
+
+    def read() -> bool:
+        pixels = read_band(raster, header, band)
+        blocks = list(row_blocks(header, PROBE_BYTES))
+        middle = len(blocks) // 2
+        found = (pixels[rows] for rows in blocks[middle:] + blocks[:middle])
+        return any(bool(np.any(np.isfinite(block) & (block != 0))) for block in found)
+
+    return bool(as_read(f"values in band {band} of {header.layout}", raster, read))
