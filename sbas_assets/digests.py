@@ -110,9 +110,22 @@ class Digests:
 
     def try_all(self, paths: Iterable[Path]) -> dict[Path, Digest | OSError]:
         """Digest files side by side, the largest first; what cannot be read has its error instead."""
-        wanted = sorted(set(paths), key=lambda path: (-_size(path), path))
+        found: dict[Path, Digest | OSError] = {}
+        unknown: dict[Path, int] = {}
+        for path in sorted(set(paths)):
+            try:
+                stamp = Stamp.of(path)
+            except OSError as error:
+                found[path] = error
+                continue
+            known = self._as_known(path, stamp)
+            if known is None:
+                unknown[path] = stamp.size
+            else:
+                found[path] = Digest(stamp.size, str(known[4]))
         with ThreadPoolExecutor(thread_count()) as pool:
-            return dict(zip(wanted, pool.map(self._try, wanted), strict=True))
+            order = sorted(unknown, key=lambda path: -unknown[path])
+            return found | dict(zip(order, pool.map(self._try, order), strict=True))
 
     def moved(self, source: Path, target: Path) -> Digest:
         """Digest a file that this process has just renamed, without reading it again if it is what it was before."""
@@ -170,13 +183,6 @@ def _is_row(row: Any) -> bool:
         and all(isinstance(number, int) for number in row[:4])
         and isinstance(row[4], str)
     )
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _read(path: Path) -> str:

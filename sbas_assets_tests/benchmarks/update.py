@@ -1,6 +1,6 @@
 """One new date, from topsStack to the published Zarr, beside a full rebuild and beside MintPy's full rerun.
 
-    python -m sbas_assets_tests.benchmarks.update [--quick] [--runs N] [--only ours] [--keep DIR] [--json]
+    python -m sbas_assets_tests.benchmarks.update [--quick] [--pixels N] [--runs N] [--only ours] [--keep DIR] [--json]
 
 A simulated stack with three connections is delivered up to its 100th date, and a frame is brought up to date with it.
 Then dates come one by one. Each time the frame is brought up to date, `sbas-assets run` in a process of its own, and
@@ -35,8 +35,7 @@ from sbas_assets_tests.benchmarks.machine import environment, machine, measure, 
 from sbas_assets_tests.benchmarks.metered import SURVEY, WHOLE, Counters
 from sbas_assets_tests.mintpy.stack_deliveries import Delivery
 
-FULL = {"length": 500, "width": 500}
-QUICK = {"length": 100, "width": 120}
+PIXELS = {False: 500, True: 100}  # rows, and columns, by whether it is to be quick
 BEFORE = {False: 100, True: 60}  # dates, by whether it is to be quick
 TO_SERIES = (SURVEY, "geometryRadar", "ifgramStack", "network", "unwrapPhase_corrected", "timeseries")
 COMPARED = ("timeseries.h5", "timeseries_ramp_demErr.h5")
@@ -144,11 +143,12 @@ def _cells(full: Counters, update: Counters) -> Iterator[str]:
         yield from (f"{whole:.2f}", f"{part:.2f}", f"{part / whole:.0%}" if whole > NOTHING else "")
 
 
-def benchmark(out: Output, folder: Path, *, quick: bool, runs: int, only: str | None) -> None:
+def benchmark(out: Output, folder: Path, *, quick: bool, pixels: int | None, runs: int, only: str | None) -> None:
     """Warm up on a tiny stack, run all on the real one, and show it."""
     before = BEFORE[quick]
     dates = regular_dates("20200511", before + runs)
-    config = SimulationConfig.preset("medium", **(QUICK if quick else FULL), dates=dates)
+    side = pixels or PIXELS[quick]
+    config = SimulationConfig.preset("medium", length=side, width=side, dates=dates)
     size = f"{config.length} x {config.width} pixels, {before} dates and {runs} more, {len(config.pairs)} pairs"
     document: dict[str, Any] = {"machine": machine(), "stack": size, "template": chain.template(config)}
     out.note("warming up")
@@ -174,14 +174,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark in a temporary folder, or in one that is kept."""
     parser = argparse.ArgumentParser(prog="update", description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--quick", action="store_true", help="100 x 120 pixels and 60 dates instead of 500 x 500, 100")
+    parser.add_argument("--quick", action="store_true", help="100 x 100 pixels and 60 dates instead of 500 x 500, 100")
+    parser.add_argument("--pixels", type=int, metavar="N", help="an image of N x N pixels")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="updates and full rebuilds; the median counts")
     parser.add_argument("--only", choices=("ours",), help="leave out MintPy, which takes some minutes")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="work in DIR, a new folder, and leave it there")
     given = parser.parse_args(arguments)
     out = opened(as_json=given.json)
     with work_folder("update-", given.keep) as folder:
-        benchmark(out, folder, quick=given.quick, runs=given.runs, only=given.only)
+        benchmark(out, folder, quick=given.quick, pixels=given.pixels, runs=given.runs, only=given.only)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sbas_assets import digests
 from sbas_assets.errors import InputError
 from sbas_assets.topsstack import rasters
 from sbas_assets.topsstack.baselines import baseline_timeseries
@@ -223,7 +224,7 @@ def test_preflight_of_a_relative_path_gives_absolute_files(stack, monkeypatch):
 def test_a_header_is_read_once_for_as_long_as_it_stays_the_same(tmp_path, monkeypatch):
     read, parsed = [], rasters._parsed
     monkeypatch.setattr(rasters, "_parsed", lambda path: read.append(path) or parsed(path))
-    monkeypatch.setattr(rasters, "SETTLED_NS", -(10**9))  # files written just now count as old
+    monkeypatch.setattr(digests, "SETTLED_NS", -(10**9))  # files written just now count as old
     path = tmp_path / "image"
     write_raster(path, [np.zeros((3, 4), "f4")])
     assert read_header(path) == read_header(path)
