@@ -1,13 +1,15 @@
 """Looking at a frame's stack before anything is computed from it: preflight, fingerprint, and the record of both.
 
 The checks themselves are topsstack's; here their result becomes the record of the external asset `topsStack`. A run
-asks several times; it is answered from the first time for as long as no file of the stack has changed.
+asks several times; it is answered from the first time for as long as no file of the stack has changed. The state of the
+files, too, is not asked for again at once: on a slow disk that alone takes seconds.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,15 +31,25 @@ STACK_ASSET = "topsStack"
 CODE_VERSION = "1"
 
 
-@dataclass(frozen=True)
+_HOLDS = 10
+"""For so many times as long as it took, a look at the state of the files is not repeated."""
+
+
+@dataclass
 class _Answer:
-    """What the last survey of this process found, and for what it holds."""
+    """What the last survey of this process found, and for what it holds; `until` (s) whatever the files do."""
 
     run: str
     folder: Path
     snapshot: Snapshot
     report: StackReport
     record: Record
+    until: float
+
+    def is_for(self, frame: Frame, run: Run) -> bool:
+        """Whether it was given in the same run, and its record is still there."""
+        same = (self.run, self.folder) == (run.run_id, frame.workspace.root)
+        return same and read_record(frame.workspace, STACK_ASSET) == self.record
 
 
 _last: list[_Answer] = []
@@ -47,7 +59,7 @@ def survey(frame: Frame, run: Run) -> tuple[StackReport, Record | None]:
     """Check the frame's stack and record its version.
 
     Nothing is read again in the same run unless a file of the stack has changed, come or gone since; in a later run all
-    is checked again, but pixels are read only where a file has changed.
+    is checked again, but only those files are opened that have changed.
 
     Returns
     -------
@@ -56,9 +68,15 @@ def survey(frame: Frame, run: Run) -> tuple[StackReport, Record | None]:
     record : Record or None
         None when the stack cannot be processed.
     """
+    began = time.monotonic()
+    known = next((answer for answer in _last if answer.is_for(frame, run)), None)
+    if known is not None and began < known.until:
+        return known.report, known.record
     snapshot = take_snapshot(scan(stack_layout(frame)))
-    known = _remembered(frame, run, snapshot)
-    if known is not None:
+    looked = time.monotonic()
+    until = looked + _HOLDS * (looked - began)
+    if known is not None and known.snapshot.same(snapshot):
+        known.until = until
         return known.report, known.record
     with remembering(readings_file(frame.workspace)) as readings:
         report = preflight(snapshot.tree.layout)
@@ -66,16 +84,9 @@ def survey(frame: Frame, run: Run) -> tuple[StackReport, Record | None]:
     readings.save(snapshot.stamps)
     if record is None:
         return report, None
-    _last[:] = [_Answer(run.run_id, frame.workspace.root, snapshot, report, record)] if snapshot.settled else []
+    answer = _Answer(run.run_id, frame.workspace.root, snapshot, report, record, until)
+    _last[:] = [answer] if snapshot.settled else []
     return report, record
-
-
-def _remembered(frame: Frame, run: Run, snapshot: Snapshot) -> _Answer | None:
-    for known in _last:
-        same = (known.run, known.folder) == (run.run_id, frame.workspace.root) and known.snapshot.same(snapshot)
-        if same and read_record(frame.workspace, STACK_ASSET) == known.record:
-            return known
-    return None
 
 
 def require_stack(frame: Frame, run: Run) -> Record:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +18,8 @@ from sbas_assets.provenance import Record
 from sbas_assets.step import Frame, Run
 from sbas_assets.survey import require_stack, survey
 from sbas_assets.topsstack import snapshot
-from sbas_assets.topsstack.snapshot import take_snapshot
-from sbas_assets.topsstack.tree import StackLayout, scan
+from sbas_assets.topsstack.snapshot import Snapshot, take_snapshot
+from sbas_assets.topsstack.tree import StackLayout, StackTree, scan
 from sbas_assets.workspace import Settings
 from sbas_assets_tests.topsstack.planting import COR, FIRST, IFG, IW1, UNW, cut, edit, remove
 from sbas_assets_tests.topsstack.writer import PAIRS, write_pair, write_stack
@@ -48,6 +50,7 @@ def surveyor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Surveyor:
 
     monkeypatch.setattr(survey_module, "preflight", counted)
     monkeypatch.setattr(snapshot, "SETTLED_NS", -(10**9))  # files written just now count as old
+    monkeypatch.setattr(survey_module, "_HOLDS", 0)
     survey_module._last.clear()
     return surveyor
 
@@ -56,6 +59,27 @@ def test_a_run_looks_at_its_stack_once(surveyor: Surveyor) -> None:
     first = surveyor.ask()
     assert [surveyor.ask() for _ in range(3)] == [first] * 3
     assert surveyor.looks == 1
+
+
+def test_the_files_of_a_slow_disk_are_not_listed_again_at_once(
+    surveyor: Surveyor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, original = [], survey_module.take_snapshot
+
+    def slow(tree: StackTree) -> Snapshot:
+        listed.append(time.monotonic())
+        time.sleep(0.1)
+        return original(tree)
+
+    monkeypatch.setattr(survey_module, "_HOLDS", 10)
+    monkeypatch.setattr(survey_module, "take_snapshot", slow)
+    first = surveyor.ask()
+    while len(listed) < 3:
+        assert surveyor.ask() == first
+    assert all(later - earlier > 1 for earlier, later in itertools.pairwise(listed))
+    assert surveyor.looks == 1
+    surveyor.ask("another run")
+    assert len(listed) == 4
 
 
 def test_the_report_of_a_stack_is_the_same_every_time(surveyor: Surveyor) -> None:

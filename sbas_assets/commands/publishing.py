@@ -51,13 +51,12 @@ def versions(out: Output, key: str, tag: tuple[str, str] | None, untag: str | No
             _untag(store, key, untag)
         removed = _prune(store, settings, key) if prune else None
         history = read_history(store, validate_key(key))
-    if out.json:
-        out.document([entry.to_dict() for entry in history])
-        return DONE
     if removed is not None:
         size = readable_size(removed.n_bytes)
         out.note(f"removed {len(removed.versions)} versions, {removed.n_objects} objects, {size}")
-    if not history:
+    if out.json:
+        out.document([entry.to_dict() for entry in history])
+    elif not history:
         out.say(f"nothing of {key} is published in {store.url}")
     else:
         columns = ("version", ">publication", "published first", "readers see it", "tags", ">size", "products")

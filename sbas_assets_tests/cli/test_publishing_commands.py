@@ -243,9 +243,9 @@ def test_prune_removes_what_is_too_old_but_not_what_a_reader_may_have_open(frame
     call("versions", KEY, "--tag", frame.first, "paper")
     assert "removed 0 versions" in call("versions", KEY, "--prune").err
     call("versions", KEY, "--untag", "paper")
-    pruned = call("versions", KEY, "--prune")
+    pruned = call("versions", KEY, "--prune", "--json")
     assert "removed 1 versions, " in pruned.err
-    (left,) = call("versions", KEY, "--json").json
+    (left,) = pruned.json
     assert left["version"] == frame.second
     assert len(list((frame.store / "velocity").iterdir())) == 1
     assert call("verify", KEY).code == 0
