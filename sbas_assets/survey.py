@@ -25,7 +25,6 @@ from sbas_assets.topsstack.problems import StackReport
 from sbas_assets.topsstack.readings import remembering
 from sbas_assets.topsstack.snapshot import Snapshot, take_snapshot
 from sbas_assets.topsstack.tree import scan
-from sbas_assets.workspace import Workspace
 
 STACK_ASSET = "topsStack"
 CODE_VERSION = "1"
@@ -33,6 +32,7 @@ CODE_VERSION = "1"
 
 _HOLDS = 10
 """For so many times as long as it took, a look at the state of the files is not repeated."""
+_AT_MOST_S = 10.0
 
 
 @dataclass
@@ -74,11 +74,11 @@ def survey(frame: Frame, run: Run) -> tuple[StackReport, Record | None]:
         return known.report, known.record
     snapshot = take_snapshot(scan(stack_layout(frame)))
     looked = time.monotonic()
-    until = looked + _HOLDS * (looked - began)
+    until = looked + min(_HOLDS * (looked - began), _AT_MOST_S)
     if known is not None and known.snapshot.same(snapshot):
         known.until = until
         return known.report, known.record
-    with remembering(readings_file(frame.workspace)) as readings:
+    with remembering(frame.workspace.stack_readings) as readings:
         report = preflight(snapshot.tree.layout)
         record = _recorded(frame, run, report) if report.ok else None
     readings.save(snapshot.stamps)
@@ -105,26 +105,11 @@ def require_stack(frame: Frame, run: Run) -> Record:
     return record
 
 
-def digests_file(workspace: Workspace) -> Path:
-    """Digests of the stack's images, by file identity."""
-    return workspace.hidden / "stack_digests.json"
-
-
-def readings_file(workspace: Workspace) -> Path:
-    """What the stack's headers said, and what else its single files tell, by the state of the file."""
-    return workspace.hidden / "stack_readings.json"
-
-
-def contents_file(workspace: Workspace) -> Path:
-    """What the stack consisted of at its last versions."""
-    return workspace.hidden / "stack_pairs.json"
-
-
 def _recorded(frame: Frame, run: Run, report: StackReport) -> Record:
-    print_ = fingerprint(report, cache=digests_file(frame.workspace))
+    print_ = fingerprint(report, cache=frame.workspace.stack_digests)
     found = orbits(report.layout)
     contents = Contents.of(report, print_, found)
-    remember(contents_file(frame.workspace), contents)
+    remember(frame.workspace.stack_contents, contents)
     old = read_record(frame.workspace, STACK_ASSET)
     record = Record(
         asset=STACK_ASSET,

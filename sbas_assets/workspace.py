@@ -105,6 +105,21 @@ class Workspace:
         return self.hidden / "digests.json"
 
     @property
+    def stack_digests(self) -> Path:
+        """Digests of the stack's images, by the state of the file."""
+        return self.hidden / "stack_digests.json"
+
+    @property
+    def stack_readings(self) -> Path:
+        """What the stack's headers said, and what else its single files tell, by the state of the file."""
+        return self.hidden / "stack_readings.json"
+
+    @property
+    def stack_contents(self) -> Path:
+        """What the stack consisted of at its last versions."""
+        return self.hidden / "stack_pairs.json"
+
+    @property
     def pin(self) -> Path:
         """The reference point that was chosen once for this frame."""
         return self.root / "reference_point.json"

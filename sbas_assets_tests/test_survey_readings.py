@@ -10,7 +10,6 @@ import pytest
 
 from sbas_assets import digests
 from sbas_assets.errors import InputError
-from sbas_assets.survey import readings_file
 from sbas_assets.topsstack import origin, rasters
 from sbas_assets.topsstack.checks import images
 from sbas_assets_tests.test_survey import Surveyor
@@ -44,7 +43,7 @@ class Runs(Surveyor):
 
     @property
     def readings(self) -> Path:
-        return readings_file(self.frame.workspace)
+        return self.frame.workspace.stack_readings
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import dagster as dg
 from sbas_assets.assets.declare import FRAMES, OWNERS
 from sbas_assets.provenance import Record
 from sbas_assets.step import Frame
-from sbas_assets.survey import STACK_ASSET, contents_file
+from sbas_assets.survey import STACK_ASSET
 from sbas_assets.topsstack.contents import Contents, compare, recall
 
 DATA_VERSION_TAG = "dagster/data_version"
@@ -74,7 +74,7 @@ def stack_event(frame: Frame, version: str, metrics: Mapping[str, Any], known: s
 
 
 def _what_changed(frame: Frame, version: str, known: str | None) -> dict[str, Any]:
-    file = contents_file(frame.workspace)
+    file = frame.workspace.stack_contents
     new = recall(file, version)
     old = Contents(version="") if known is None else recall(file, known)
     if new is None or old is None:

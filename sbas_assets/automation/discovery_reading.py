@@ -17,7 +17,6 @@ from filelock import FileLock, Timeout
 from sbas_assets.digests import Digests
 from sbas_assets.mintpy.loading import stack_layout
 from sbas_assets.step import Frame
-from sbas_assets.survey import contents_file, digests_file, readings_file
 from sbas_assets.topsstack.contents import Contents, remember
 from sbas_assets.topsstack.fingerprint import fingerprint
 from sbas_assets.topsstack.origin import orbits
@@ -90,7 +89,7 @@ def judge(frame: Frame, snapshot: str) -> Judgement:
     NotNowError
         When a run takes the frame meanwhile, or something changes the stack.
     """
-    with remembering(readings_file(frame.workspace)) as readings:
+    with remembering(frame.workspace.stack_readings) as readings:
         report = preflight(stack_layout(frame))
         contents = _identified(frame, report) if report.ok else None
     state = _state(frame)
@@ -102,7 +101,7 @@ def judge(frame: Frame, snapshot: str) -> Judgement:
 
 
 def _identified(frame: Frame, report: StackReport) -> Contents:
-    digests = Digests(digests_file(frame.workspace))
+    digests = Digests(frame.workspace.stack_digests)
     images = [path for pair in (*report.pairs, *report.ion_pairs) for path in pair.files.values()]
     for batch in batched(dict.fromkeys([*images, *report.geometry.values()]), BATCH):
         digests.try_all(batch)
@@ -114,7 +113,7 @@ def _identified(frame: Frame, report: StackReport) -> Contents:
 def keep(frame: Frame, contents: Contents) -> None:
     """Keep what a version consists of, to say at the next one what has changed; NotNowError as `unless_busy`."""
     with unless_busy(frame.workspace):
-        remember(contents_file(frame.workspace), contents)
+        remember(frame.workspace.stack_contents, contents)
 
 
 @contextmanager

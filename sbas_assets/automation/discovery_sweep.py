@@ -20,7 +20,7 @@ from sbas_assets.automation.discovery_tasks import StillAtWorkError, Tasks
 from sbas_assets.errors import SbasError
 from sbas_assets.frames import FrameConfig
 from sbas_assets.step import Frame
-from sbas_assets.survey import contents_file, stack_metrics
+from sbas_assets.survey import stack_metrics
 from sbas_assets.topsstack.contents import recall, unfinished
 from sbas_assets.topsstack.problems import Problem, StackReport
 from sbas_assets.workspace import Settings
@@ -188,6 +188,6 @@ class Sweep:
 
 def _lacking(frame: Frame, report: StackReport, known: str | None) -> dict[str, Problem]:
     """Return what is not whole, and either was or is new, each with what is wrong with it."""
-    before = recall(contents_file(frame.workspace), known) if known else None
+    before = recall(frame.workspace.stack_contents, known) if known else None
     accepted = before.unfinished if before else ()
     return {name: problem for name, problem in unfinished(report).items() if name not in accepted}

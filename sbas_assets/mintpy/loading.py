@@ -24,7 +24,8 @@ from sbas_assets.mintpy.workfolder import GEOMETRY, ION_STACK, STACK, TEMPLATE
 from sbas_assets.pictures.drawings import map_picture, network_picture
 from sbas_assets.step import Frame, Job, Made, Step
 from sbas_assets.topsstack.baselines import baseline_timeseries
-from sbas_assets.topsstack.fingerprint import fingerprint
+from sbas_assets.topsstack.contents import differing, recall
+from sbas_assets.topsstack.fingerprint import Fingerprint, fingerprint
 from sbas_assets.topsstack.tree import Pair, StackLayout, StackTree, scan
 
 
@@ -116,10 +117,27 @@ def _load_stacks(job: Job, loaded: Sequence[str], ion: Sequence[str]) -> tuple[l
 
 
 def _contents(job: Job, tree: StackTree, shown: Mapping[str, list[Pair]]) -> dict[str, dict[str, str]]:
-    """Digest of the images of each pair, by stack: what the survey has read is not read again."""
+    """Digest of the images of each pair, by stack."""
     pairs = replace(tree, pairs=tuple(shown[STACK]), ion_pairs=tuple(shown[ION_STACK]), geometry={})
-    found = fingerprint(pairs, cache=job.workspace.hidden / "stack_digests.json")
+    found = _as_surveyed(job, pairs)
     return {STACK: found.pairs, ION_STACK: found.ion_pairs}
+
+
+def _as_surveyed(job: Job, tree: StackTree) -> Fingerprint:
+    """Identify what is about to be loaded: what the survey has read is not read again.
+
+    Raises
+    ------
+    OutsideError
+        `file-changing`, when it is not what the survey has found.
+    """
+    found = fingerprint(tree, cache=job.workspace.stack_digests)
+    known = recall(job.workspace.stack_contents, job.inputs["topsStack"].data_version)
+    changed = differing(known, found) if known else []
+    if changed:
+        mend = "wait until whatever changes the stack has finished, then run again"
+        raise OutsideError("file-changing", f"{changed[0]} has changed since the stack was checked", mend=mend)
+    return found
 
 
 def _load_geometry(job: Job, pair: str) -> str:
@@ -196,7 +214,9 @@ def _write_geometry(job: Job, tree: StackTree, wanted: Wanted) -> str:
         return images
     place = job.folder / GEOMETRY
     place.parent.mkdir(parents=True, exist_ok=True)
-    write_geometry(place, wanted.geometry, images, wanted.compression)
+    with unchanged([images]):
+        _as_surveyed(job, replace(tree, pairs=(), ion_pairs=()))
+        write_geometry(place, wanted.geometry, images, wanted.compression)
     return ""
 
 

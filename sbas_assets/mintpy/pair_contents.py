@@ -11,7 +11,6 @@ from sbas_assets.provenance import Record
 from sbas_assets.step import Job
 from sbas_assets.topsstack.contents import recall
 
-_CONTENTS = "stack_pairs.json"  # as survey.py writes it
 _BRIDGING = "bridging"
 
 
@@ -56,7 +55,7 @@ def pair_identities(job: Job) -> dict[str, str]:
 
 
 def _identities(job: Job, ways: Sequence[Record]) -> dict[str, str]:
-    contents = recall(job.workspace.hidden / _CONTENTS, job.inputs["ifgramStack"].upstream["topsStack"])
+    contents = recall(job.workspace.stack_contents, job.inputs["ifgramStack"].upstream["topsStack"])
     if contents is None:
         return {}
     way = [[record.code_version, record.options, record.state] for record in ways]

@@ -60,12 +60,19 @@ class Contents(BaseModel):
         """Put together what a look at the stack has found."""
         return cls(
             version=print_.version[:32],
-            pairs=_short(print_.pairs) | _short({_ion(name): digest for name, digest in print_.ion_pairs.items()}),
-            shared=_short({**print_.geometry, "reference": print_.reference}),
+            **cls.parts_of(print_),
             baselines=_short(print_.baselines),
             unfinished=tuple(unfinished(report)),
             orbits={date: orbit["kind"] for date, orbit in orbits.items() if date in report.dates},
         )
+
+    @staticmethod
+    def parts_of(print_: Fingerprint) -> dict[str, dict[str, str]]:
+        """Images of a fingerprint and what they share, by the name of the field."""
+        return {
+            "pairs": _short(print_.pairs) | _short({_ion(name): digest for name, digest in print_.ion_pairs.items()}),
+            "shared": _short({**print_.geometry, "reference": print_.reference}),
+        }
 
     @property
     def dates(self) -> set[str]:
@@ -129,6 +136,12 @@ def compare(old: Contents, new: Contents) -> Changes:
         orbits_changed=[f"{date}: {old.orbits[date]} to {new.orbits[date]}" for date in sorted(orbits)],
         shared_changed=sorted(shared),
     )
+
+
+def differing(known: Contents, found: Fingerprint) -> list[str]:
+    """Return what of a fingerprint, which may be of a part of the stack only, is not as it was at a version."""
+    kinds = Contents.parts_of(found).items()
+    return sorted(name for kind, parts in kinds for name in parts.keys() & _differing(parts, getattr(known, kind)))
 
 
 def recall(file: Path, version: str) -> Contents | None:

@@ -45,7 +45,7 @@ def test_a_run_that_comes_first_tells_what_has_changed_too(watched: Watch, deliv
 
 
 def test_a_version_whose_predecessor_is_forgotten_says_so(watched: Watch, delivery: Delivery) -> None:
-    (watched.workspace().hidden / "stack_pairs.json").write_text('[{"version": 3')
+    watched.workspace().stack_contents.write_text('[{"version": 3')
     delivery.dates(DATES[4])
     [event] = watched.tick(2)
     assert "not known" in metadata_of(event)["changes"]
@@ -118,7 +118,7 @@ def test_a_reading_that_was_cut_off_goes_on_and_a_run_reads_nothing_again(
 
     monkeypatch.setattr(digests, "_read", reading)
     monkeypatch.setattr(digests, "thread_count", lambda: 1)
-    (watched.workspace().hidden / "stack_digests.json").unlink()
+    watched.workspace().stack_digests.unlink()
     delivery.dates(DATES[4])
     assert watched.tick(2) == []
     assert watched.told("the process ends")

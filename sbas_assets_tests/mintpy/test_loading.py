@@ -14,6 +14,8 @@ from sbas_assets.errors import InputError, OutsideError
 from sbas_assets.mintpy import load_images
 from sbas_assets.mintpy.loading import GEOMETRY_RADAR, IFGRAM_STACK
 from sbas_assets.simulate import SimulationConfig, regular_dates, simulate_stack
+from sbas_assets.step import Run, Step
+from sbas_assets.transaction import execute
 from sbas_assets_tests.frames_at_work import SHARED
 from sbas_assets_tests.mintpy.ion_files import copy_of, put_ionosphere
 from sbas_assets_tests.mintpy.loading_at_work import Loader, rewrite
@@ -206,3 +208,25 @@ def test_an_image_that_is_written_to_while_it_is_loaded_is_named(
     assert caught.value.code == "file-changing"
     assert caught.value.path == str(image)
     assert not (tmp_path / "root/work/T071D_test/inputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("step", "name", "told"),
+    [
+        (IFGRAM_STACK, f"{FIRST}/filt_fine.unw", f"{DATES[0]}_{DATES[1]}"),
+        (GEOMETRY_RADAR, "merged/geom_reference/hgt.rdr", "height"),
+    ],
+)
+def test_what_has_changed_since_the_check_is_not_loaded(
+    own: Path, tmp_path: Path, step: Step, name: str, told: str
+) -> None:
+    loader, run = Loader(tmp_path, own), Run("a-run", lambda _: None)
+    loader.load([])
+    pixels = bytearray((own / name).read_bytes())
+    pixels[len(pixels) // 2] ^= 1
+    (own / name).write_bytes(pixels)
+    with pytest.raises(OutsideError, match=f"{told} has changed since the stack was checked") as caught:
+        execute(step, loader.frame, run)
+    assert caught.value.code == "file-changing"
+    assert not (loader.root / "inputs").exists()
+    assert [outcome.how for outcome in loader.load([step], "another-run")] == ["made"]
