@@ -158,7 +158,7 @@ class Installation:
         """Whether there are so many runs, and none is just being made or started.
 
         What a daemon is killed with in that moment has to wait: Dagster ends it after `start_timeout_seconds`, and does
-        not always start it again; then `keep_frames_current` does, 15 minutes later.
+        not always start it again; then `keep_frames_current` does, three minutes later.
         """
         between = dg.RunsFilter(statuses=[dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING])
         return self.instance.get_runs_count() >= runs and not self.instance.get_runs_count(between)

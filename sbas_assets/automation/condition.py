@@ -9,7 +9,8 @@ A frame is due, as a whole, if one of four things is true and nothing forbids it
 - *its code is new*: an asset was made by another code version, or never, and the stack is there. Looked at when the
   code versions of this location have changed; each frame is asked for once.
 - *an outside fault may have gone*: the last run failed by a fault of the outside world, or its process was killed;
-  after 15 minutes, an hour and four hours, three times in all. What still fails then is the daily audit's.
+  after 15 minutes, an hour and four hours, three times in all. What still fails then is the daily audit's. A killed run
+  Dagster starts again by itself, within a minute; where it has missed that, the frame is asked for three minutes later.
 - *a mistake was mended*: the last run failed by the user's mistake and the frame's file has been changed since it
   began. Without that, and with the stack as it was, a mistake is never run again.
 
@@ -48,6 +49,9 @@ warnings.filterwarnings("ignore", message=".*use_user_code_server.*", category=d
 
 RETRY_AFTER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4))
 """How long after the first, second and third failure in a row a frame is tried again."""
+MISSED_AFTER = timedelta(minutes=3)
+"""The same after one run that was killed: Dagster's daemon misses a failure if it looks between its event and the new
+state of the run, some tenths of a second on a busy machine."""
 REQUESTED_BY = "sbas/requested_by"
 SENSOR = "keep_frames_current"
 
@@ -224,7 +228,10 @@ def _failed(fleet: Fleet, run: Ended, kind: str) -> bool:
 def _due_again(fleet: Fleet, runs: list[Ended]) -> bool:
     """Whether the last run failed by a fault that may have gone, and long enough ago for as many failures in a row."""
     passed = next((n for n, run in enumerate(runs) if not _may_pass(fleet, run)), len(runs))
-    return 0 < passed <= len(RETRY_AFTER) and fleet.now - runs[0].ended >= RETRY_AFTER[passed - 1]
+    if not 0 < passed <= len(RETRY_AFTER):
+        return False
+    missed = passed == 1 and cause_of(fleet.instance, runs[0].run_id).kind == "lost"
+    return fleet.now - runs[0].ended >= (MISSED_AFTER if missed else RETRY_AFTER[passed - 1])
 
 
 def _may_pass(fleet: Fleet, run: Ended) -> bool:

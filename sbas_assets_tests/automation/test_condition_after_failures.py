@@ -27,8 +27,8 @@ def test_a_mistake_or_a_defect_is_not_run_again_until_the_input_changes(machine:
     assert set(machine.tick()) == {"A"}
 
 
-@pytest.mark.parametrize("fault", ["outside", "killed"])
-def test_an_outside_fault_is_tried_again_three_times_ever_later(machine: Machine, fault: str) -> None:
+@pytest.mark.parametrize(("fault", "first"), [("outside", 15), ("killed", 5)])
+def test_an_outside_fault_is_tried_again_three_times_ever_later(machine: Machine, fault: str, first: int) -> None:
     machine.settle("A")
     machine.faults["A"] = fault
     machine.deliver("v2", "A")
@@ -39,7 +39,19 @@ def test_an_outside_fault_is_tried_again_three_times_ever_later(machine: Machine
             # the run happens in the present, the ticks in the future
             assert not machine.run("A")
             machine.now, at = machine.now.now(machine.now.tzinfo), minute
-    assert waited[1:] == [15, 60, 240]
+    assert waited[1:] == [first, 60, 240]
+
+
+def test_a_killed_run_that_dagster_has_not_started_again_is_asked_for_three_minutes_later(machine: Machine) -> None:
+    machine.settle("A")
+    machine.faults["A"] = "killed"
+    machine.deliver("v2", "A")
+    machine.tick()
+    assert not machine.run("A")
+    # the run happens in the present, the ticks in the future
+    machine.now = machine.now.now(machine.now.tzinfo)
+    assert machine.tick(minutes=2) == {}
+    assert machine.tick(minutes=2) == {"A": EVERYTHING}
 
 
 def fail_outside(machine: Machine) -> None:

@@ -75,6 +75,6 @@ def require_told(made: Installation) -> None:
     failed = [run for run in told if run["status"] == "FAILURE"]
     messages = [" ".join(event.get("message", "") for event in run["eventConnection"]["events"]) for run in failed]
     assert all("signal 9" in message or "no sign of life" in message for message in messages), messages
-    assert all({"dagster/auto_retry_run_id"} <= {tag["key"] for tag in run["tags"]} for run in failed)
+    assert all({"dagster/will_retry"} <= {tag["key"] for tag in run["tags"]} for run in failed)
     assert made.ask(SLOTS)["instance"]["concurrencyLimits"] == []
     assert made.most == 1
