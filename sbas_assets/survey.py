@@ -28,10 +28,8 @@ from sbas_assets.topsstack.tree import scan
 
 STACK_ASSET = "topsStack"
 CODE_VERSION = "1"
-
-
+# a look at the state of the files is not repeated for so many times as long as it took, nor for longer than that
 _HOLDS = 10
-"""For so many times as long as it took, a look at the state of the files is not repeated."""
 _AT_MOST_S = 10.0
 
 
